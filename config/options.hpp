@@ -1,0 +1,180 @@
+/// Every option of a node as plain structs. Defaults stand here and nowhere
+/// else; `config/terrace.toml` documents them and a test holds the two together.
+/// Sizes are in bytes, durations are chrono values; zero means "off" or "no
+/// bound" where the comment says so.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace terrace {
+
+using std::chrono::milliseconds;
+
+/// [node]
+struct node_options {
+  /// Name of this node in logs and events; empty: host name and RESP port.
+  std::string name;
+  /// Coordinator and L1 shards, a power of two; 0: chosen from the cores.
+  std::uint32_t shards = 0;
+  /// Threads that run actors; 0: one per core, at least two.
+  std::uint32_t workers = 0;
+  /// Folder for everything a node keeps.
+  std::string data_dir = "terrace-data";
+};
+
+/// [cache]
+struct cache_options {
+  /// Tiers from fastest to slowest. A tier left out is not used.
+  std::vector<std::string> chain = {"memory", "redis", "disk"};
+  /// Expiry of entries written without one; 0: they do not expire.
+  milliseconds default_ttl{0};
+  /// Put what a lower tier finds into the tiers above it.
+  bool promote = true;
+  /// Largest value that is accepted at all.
+  std::uint64_t max_value_size = 512ull << 20;
+  /// Largest key that is accepted.
+  std::uint64_t max_key_size = 64ull << 10;
+  /// Number of tenants; RESP clients choose one with SELECT.
+  std::uint32_t tenants = 16;
+};
+
+/// [memory], L1
+struct memory_options {
+  bool enabled = true;
+  std::uint64_t max_size = 256ull << 20;
+  /// 0: bounded by bytes alone.
+  std::uint64_t max_entries = 0;
+  /// Longest stay in L1, then the entry is looked up below again; 0: as long as
+  /// the entry lives.
+  milliseconds max_ttl{0};
+  /// Larger values are not kept in L1.
+  std::uint64_t max_value_size = 16ull << 20;
+  /// How often expired entries are swept.
+  milliseconds sweep_interval{100};
+};
+
+/// [redis], L2
+struct redis_options {
+  bool enabled = false;
+  /// redis://[[user]:password@]host[:port][/db] or unix://path[?db=n]
+  std::string url = "redis://127.0.0.1:6379/0";
+  /// In front of every key in Redis: {prefix}{tenant}:{key}
+  std::string prefix = "terrace:";
+  /// Longest expiry given to an entry in Redis; 0: as the entry says.
+  milliseconds max_ttl{24 * 3600 * 1000};
+  /// Larger values are not written to Redis.
+  std::uint64_t max_value_size = 8ull << 20;
+  /// Connections that read; one more writes.
+  std::uint32_t connections = 2;
+  milliseconds connect_timeout{50};
+  milliseconds command_timeout{50};
+  /// Keys or entries in one pipeline.
+  std::uint32_t max_batch = 1024;
+  /// Look-ups and writes that may wait for a connection; past it, errors.
+  std::uint32_t max_queued = 100000;
+  /// Check an idle connection this often.
+  milliseconds health_interval{30000};
+  /// Failures in a row, timeouts count at once, that open the breaker.
+  std::uint32_t breaker_failures = 3;
+  /// Time from opening the breaker to the first probe, and between probes.
+  milliseconds breaker_open_for{500};
+  /// "through": a write waits for Redis. "behind": it does not.
+  std::string write = "through";
+  /// Writes and deletes kept while Redis is away, then replayed.
+  std::uint32_t max_missed = 100000;
+  std::uint64_t max_missed_size = 64ull << 20;
+};
+
+/// [disk], L3
+struct disk_options {
+  bool enabled = true;
+  /// Empty: "disk" inside node.data_dir.
+  std::string path;
+  /// Bound on the bytes of keys, values and indexes.
+  std::uint64_t max_size = 1ull << 30;
+  /// Longest stay on disk; 0: as long as the entry lives.
+  milliseconds max_ttl{0};
+  std::uint64_t max_value_size = 512ull << 20;
+  /// "interval": a write is acknowledged at once and on disk, synced, within
+  /// commit_interval. "every-commit": it is acknowledged when synced.
+  std::string durability = "interval";
+  milliseconds commit_interval{100};
+  /// A commit also starts when this much waits.
+  std::uint64_t commit_size = 16ull << 20;
+  /// Most bytes that may wait for a commit; past it writers wait.
+  std::uint64_t max_pending_size = 256ull << 20;
+  /// Threads that read from disk.
+  std::uint32_t readers = 2;
+  milliseconds sweep_interval{1000};
+  /// "through": a write waits for the disk tier to accept it. "behind": not.
+  std::string write = "through";
+};
+
+/// [compression], for Redis and disk
+struct compression_options {
+  bool enabled = true;
+  /// Values of at least this size are compressed.
+  std::uint64_t threshold = 1024;
+  /// zstd level, 1 to 19.
+  std::int32_t level = 3;
+};
+
+/// [resp]
+struct resp_options {
+  bool enabled = true;
+  std::string bind = "127.0.0.1";
+  std::uint16_t port = 7379;
+  /// Threads with sockets of their own; 0: chosen from the cores.
+  std::uint32_t io_threads = 0;
+  /// Needed by AUTH; empty: no password.
+  std::string password;
+  std::uint32_t max_clients = 10000;
+  /// Most bytes of one request, arguments included.
+  std::uint64_t max_request_size = 512ull << 20;
+  /// Replies waiting for a slow client: reading from it stops at the soft limit;
+  /// at the hard limit, or after the stall time, it is disconnected.
+  std::uint64_t output_soft_limit = 1ull << 20;
+  std::uint64_t output_hard_limit = 1ull << 30;
+  milliseconds output_stall{60000};
+  /// Disconnect clients that are silent for this long; 0: never.
+  milliseconds idle_timeout{0};
+};
+
+/// [http]
+struct http_options {
+  bool enabled = true;
+  std::string bind = "127.0.0.1";
+  std::uint16_t port = 7380;
+  std::uint32_t threads = 2;
+  std::uint64_t max_body_size = 1ull << 20;
+};
+
+/// [log]
+struct log_options {
+  /// trace, debug, info, warning, error, off
+  std::string level = "info";
+  /// Empty: standard error.
+  std::string file;
+  /// Level per component, e.g. { redis = "debug" }. Components: node,
+  /// coordinator, memory, redis, disk, resp, http, invalidator, metrics.
+  std::map<std::string, std::string> components;
+};
+
+/// A whole configuration file.
+struct options {
+  node_options node;
+  cache_options cache;
+  memory_options memory;
+  redis_options redis;
+  disk_options disk;
+  compression_options compression;
+  resp_options resp;
+  http_options http;
+  log_options log;
+};
+
+} // namespace terrace

@@ -1,0 +1,85 @@
+/// The map of the system: the typed interface of every actor. A clause is read
+/// as a sentence: verb, then nouns, and what comes back.
+#pragma once
+
+#include "messages/types.hpp"
+
+namespace terrace {
+
+/// A tier of the chain: memory (one per shard), redis, disk. Batch first. Every
+/// request is answered, at the latest when the tier's own time limit is over, so
+/// callers inside the node ask with `caf::infinite`. A tier handles `store`,
+/// `promote`, `remove` and `purge` in the order in which they arrive.
+using tier_actor = caf::typed_actor<
+  // Look-ups in the order of the keys. A tier that is down answers an error for
+  // each key, never a miss.
+  caf::replies_to<fetch_atom, keys>::with<lookups>,
+  // Writes entries; older versions are refused.
+  caf::replies_to<store_atom, entry_batch>::with<store_report>,
+  // Writes entries found further down, unless a record is there already.
+  caf::replies_to<promote_atom, entry_batch>::with<store_report>,
+  // Deletes keys.
+  caf::replies_to<remove_atom, removals>::with<remove_report>,
+  // Deletes what the selector means, up to the given version; answers how many.
+  caf::replies_to<purge_atom, selector, version_t>::with<std::uint64_t>,
+  // One page of keys.
+  caf::replies_to<list_atom, list_request>::with<key_page>,
+  // Number of entries of a tenant.
+  caf::replies_to<count_atom, tenant_id>::with<std::uint64_t>,
+  // Figures since the start or the last reset.
+  caf::replies_to<status_atom>::with<tier_status>,
+  // Sets counters and histograms back to zero; gauges stay.
+  caf::reacts_to<reset_atom>>;
+
+/// Owner of the order of operations on the keys of one shard.
+using coordinator_actor = caf::typed_actor<
+  // Walks the tiers for keys that the caller did not find in memory.
+  caf::replies_to<fetch_atom, keys>::with<lookups>,
+  // Runs changes in order; one result per change.
+  caf::replies_to<apply_atom, mutations>::with<mutation_results>,
+  // Get-or-load: the value, or the duty to load it. At most one caller at a time
+  // has the duty for a key; others wait for what it brings. The second argument
+  // is the deadline for loading, in milliseconds.
+  caf::replies_to<claim_atom, std::string, std::uint64_t>::with<claim>,
+  // Ends a duty with a value. It is given to all who wait; it is not kept if the
+  // key was changed or invalidated since the claim.
+  caf::replies_to<fulfil_atom, std::uint64_t, mutation>::with<mutation_result>,
+  // Ends a duty without a value: key, token, reason.
+  caf::reacts_to<abandon_atom, std::string, std::uint64_t, failure>,
+  // Begins an invalidation: purges memory, and until `unfence` keeps loads in
+  // flight from bringing back what the selector means up to the version.
+  caf::replies_to<fence_atom, selector, version_t>::with<std::uint64_t>,
+  caf::reacts_to<unfence_atom, version_t>,
+  caf::replies_to<status_atom>::with<actor_status>,
+  caf::reacts_to<reset_atom>>;
+
+/// Turns a selector into purges of all tiers, without letting loads in flight
+/// bring back what was purged.
+using invalidator_actor = caf::typed_actor<
+  // The text is the reason, for the log.
+  caf::replies_to<invalidate_atom, selector, std::string>::with<
+    invalidation_report>,
+  caf::replies_to<status_atom>::with<actor_status>,
+  caf::reacts_to<reset_atom>>;
+
+/// Enumerates keys over all tiers.
+using keyspace_actor = caf::typed_actor<
+  caf::replies_to<scan_atom, scan_request>::with<scan_page>,
+  // All keys of a tenant that match a glob.
+  caf::replies_to<list_atom, tenant_id, std::string>::with<keys>,
+  // Number of keys of a tenant: the largest count that any local tier has.
+  caf::replies_to<count_atom, tenant_id>::with<std::uint64_t>,
+  caf::replies_to<status_atom>::with<actor_status>,
+  caf::reacts_to<reset_atom>>;
+
+/// Collects the figures of all actors.
+using metrics_actor = caf::typed_actor<
+  caf::replies_to<report_atom>::with<node_report>,
+  caf::reacts_to<reset_atom>>;
+
+/// What the metrics aggregator needs of a gateway.
+using gateway_actor
+  = caf::typed_actor<caf::replies_to<status_atom>::with<actor_status>,
+                     caf::reacts_to<reset_atom>>;
+
+} // namespace terrace
