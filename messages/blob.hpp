@@ -125,6 +125,12 @@ public:
     return owner_ ? owner_->use_count() : 0;
   }
 
+  /// The block that owns the bytes, null for the empty value. Whoever keeps it
+  /// takes a reference of its own.
+  const block* owner() const noexcept {
+    return owner_;
+  }
+
   friend bool operator==(const blob& x, const blob& y) noexcept {
     return x.data_ == y.data_;
   }

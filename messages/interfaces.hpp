@@ -31,6 +31,9 @@ using tier_actor = caf::typed_actor<
   // Sets counters and histograms back to zero; gauges stay.
   caf::reacts_to<reset_atom>>;
 
+/// The memory tier also sweeps, by a message to itself.
+using memory_tier_actor = tier_actor::extend<caf::reacts_to<sweep_atom>>;
+
 /// Owner of the order of operations on the keys of one shard.
 using coordinator_actor = caf::typed_actor<
   // Walks the tiers for keys that the caller did not find in memory.
@@ -51,7 +54,9 @@ using coordinator_actor = caf::typed_actor<
   caf::replies_to<fence_atom, selector, version_t>::with<std::uint64_t>,
   caf::reacts_to<unfence_atom, version_t>,
   caf::replies_to<status_atom>::with<actor_status>,
-  caf::reacts_to<reset_atom>>;
+  caf::reacts_to<reset_atom>,
+  // Looks for loads past their deadline; sent by the actor to itself.
+  caf::reacts_to<tick_atom>>;
 
 /// Turns a selector into purges of all tiers, without letting loads in flight
 /// bring back what was purged.
@@ -75,11 +80,10 @@ using keyspace_actor = caf::typed_actor<
 /// Collects the figures of all actors.
 using metrics_actor = caf::typed_actor<
   caf::replies_to<report_atom>::with<node_report>,
-  caf::reacts_to<reset_atom>>;
-
-/// What the metrics aggregator needs of a gateway.
-using gateway_actor
-  = caf::typed_actor<caf::replies_to<status_atom>::with<actor_status>,
-                     caf::reacts_to<reset_atom>>;
+  caf::reacts_to<reset_atom>,
+  // Any actor that answers `status` with an `actor_status` and reacts to `reset`
+  // wants to be part of reports, under the given name. Gateways, whose brokers
+  // are dynamically typed, join this way.
+  caf::reacts_to<caf::join_atom, std::string, caf::actor>>;
 
 } // namespace terrace

@@ -26,6 +26,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace terrace {
 
@@ -62,6 +63,9 @@ public:
 
   /// Reads the header only, without any check of the payload.
   static expected<header> peek(std::string_view bytes) noexcept;
+
+  /// Reads the tags only, likewise unchecked; none when they cannot be read.
+  static std::vector<std::string> peek_tags(std::string_view bytes);
 
   figures stats() const noexcept;
 

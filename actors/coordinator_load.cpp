@@ -1,0 +1,145 @@
+// The coordinator's get-or-load: who has the duty to load, and who waits.
+
+#include "actors/coordinator.hpp"
+
+namespace terrace {
+
+namespace {
+
+/// How often loads past their deadline are looked for, while there are any.
+constexpr milliseconds tick_interval{20};
+
+} // namespace
+
+caf::result<claim> coordinator_state::make_claim(const std::string& key,
+                                                 std::uint64_t load_ms) {
+  if (stopping_)
+    return make_error(errc::shutting_down);
+  if (!is_qualified(key))
+    return make_error(errc::invalid_argument, "unqualified key");
+  ++counters_.fetched_keys;
+  {
+    auto pinned = setup_.view->pin();
+    auto* node = setup_.view->peek(pinned, key, setup_.view->hash(key),
+                                   setup_.now());
+    if (node) {
+      ++counters_.hits;
+      return claim{lookup::found(node->data(), tier_kind::memory), 0};
+    }
+  }
+  auto promise = self_->make_response_promise<claim>();
+  auto [flight, fresh] = flights_.join(key, {nullptr, 0, promise, load_ms});
+  if (fresh)
+    start_walk({key}, {flight});
+  else
+    ++counters_.coalesced;
+  return promise;
+}
+
+void coordinator_state::load_or_wait(std::string_view key, load_waiter to) {
+  if (stopping_) {
+    to.promise.deliver(make_error(errc::shutting_down));
+    return;
+  }
+  auto [flight, fresh] = loads_.join(key, std::move(to));
+  if (!fresh) {
+    ++counters_.load_waits;
+    return;
+  }
+  // Who has the duty does not wait.
+  auto& waiters = loads_.waiters(flight);
+  auto leader = std::move(waiters.back());
+  waiters.pop_back();
+  give_duty(flight, leader);
+}
+
+void coordinator_state::give_duty(single_flight<load_waiter>::id flight,
+                                  load_waiter& to) {
+  ++counters_.loads;
+  auto token = ++last_token_;
+  duties_[token] = {flight, setup_.now()
+                              + static_cast<std::int64_t>(to.load_ms)};
+  to.promise.deliver(claim{lookup::missed(), token});
+  if (!ticking_) {
+    ticking_ = true;
+    self_->delayed_anon_send(coordinator_actor{self_}, tick_interval,
+                             tick_atom_v);
+  }
+}
+
+caf::result<mutation_result> coordinator_state::fulfil(std::uint64_t token,
+                                                       mutation x) {
+  if (stopping_)
+    return make_error(errc::shutting_down);
+  auto i = duties_.find(token);
+  if (i == duties_.end())
+    return make_error(errc::timeout, "the duty to load has passed on");
+  auto flight = loads_.land(i->second.flight);
+  duties_.erase(i);
+  record loaded{x.value, setup_.clock->next(setup_.now()), x.expires_ms,
+                x.tags};
+  for (auto& waiter : flight.waiters)
+    waiter.promise.deliver(claim{lookup::found(loaded, tier_kind::none), 0});
+  // The key is the one that was claimed, whatever the message says.
+  x.what = mutation::op::put;
+  x.key = flight.key;
+  mutation_result refused;
+  if (!flight.keep)
+    ++counters_.not_kept;
+  else
+    refused.code = check(x);
+  if (!flight.keep || refused.code != errc::none)
+    return refused;
+  ++counters_.changes;
+  ++open_applies_;
+  auto request = std::make_shared<apply_request>();
+  request->results.resize(1);
+  auto promise = self_->make_response_promise<mutation_result>();
+  request->single = promise;
+  auto lock = locks_.find(x.key);
+  if (lock != locks_.end()) {
+    // Somebody is changing the key right now: that is newer than the load.
+    ++counters_.not_kept;
+  } else {
+    change_group group;
+    add(group, request, 0, std::move(x));
+    send(group, request);
+  }
+  acknowledge(request);
+  return promise;
+}
+
+void coordinator_state::abandon(std::uint64_t token, const failure& why) {
+  auto i = duties_.find(token);
+  if (i == duties_.end())
+    return;
+  ++counters_.load_failures;
+  auto flight = loads_.land(i->second.flight);
+  duties_.erase(i);
+  for (auto& waiter : flight.waiters)
+    waiter.promise.deliver(make_error(why));
+}
+
+void coordinator_state::check_duties() {
+  ticking_ = false;
+  auto now = setup_.now();
+  std::vector<std::uint64_t> late;
+  for (auto& [token, x] : duties_)
+    if (x.deadline_ms <= now)
+      late.push_back(token);
+  for (auto token : late) {
+    ++counters_.load_timeouts;
+    auto flight = loads_.land(duties_.at(token).flight);
+    duties_.erase(token);
+    // The first of those who still wait gets the duty.
+    for (auto& waiter : flight.waiters)
+      load_or_wait(flight.key, std::move(waiter));
+  }
+  if (!duties_.empty() && !ticking_) {
+    ticking_ = true;
+    self_->delayed_anon_send(coordinator_actor{self_}, tick_interval,
+                             tick_atom_v);
+  }
+}
+
+} // namespace terrace

@@ -1,0 +1,286 @@
+#include "actors/system.hpp"
+
+#include "actors/cache_core.hpp"
+#include "actors/coordinator.hpp"
+#include "actors/disk_tier.hpp"
+#include "actors/http_gateway.hpp"
+#include "actors/invalidator.hpp"
+#include "actors/keyspace.hpp"
+#include "actors/log.hpp"
+#include "actors/memory_tier.hpp"
+#include "actors/metrics.hpp"
+#include "actors/redis_tier.hpp"
+#include "actors/resp/server.hpp"
+#include "actors/supervisor.hpp"
+
+#include <caf/io/middleman.hpp>
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <random>
+#include <thread>
+
+namespace terrace {
+
+namespace {
+
+struct caf_config : caf::actor_system_config {
+  explicit caf_config(const node_options& opts) {
+    add_terrace_types(*this);
+    load<caf::io::middleman>();
+    // A caller that waits must not meet a worker that sleeps.
+    set("scheduler.policy", caf::atom("sharing"));
+    auto cores = std::max(2u, std::thread::hardware_concurrency());
+    set("scheduler.max-threads",
+        static_cast<std::size_t>(opts.workers == 0 ? cores : opts.workers));
+    // Brokers: one read per event, and no flood of messages before the sockets
+    // get their turn.
+    set("middleman.max-consecutive-reads", std::size_t{1});
+    set("scheduler.max-throughput", std::size_t{64});
+  }
+};
+
+std::size_t shard_count(const node_options& opts) {
+  if (opts.shards != 0)
+    return opts.shards;
+  auto cores = std::max(1u, std::thread::hardware_concurrency());
+  return std::bit_floor(std::max(1u, cores / 2));
+}
+
+bool in_chain(const cache_options& opts, tier_kind kind) {
+  return std::find(opts.chain.begin(), opts.chain.end(), to_string(kind))
+         != opts.chain.end();
+}
+
+} // namespace
+
+struct node::parts {
+  explicit parts(const options& opts)
+    : config(std::make_shared<const options>(opts)),
+      caf_cfg(opts.node),
+      system(std::make_unique<caf::actor_system>(caf_cfg)),
+      core(std::make_shared<cache_core>(*system)) {
+    // nop
+  }
+
+  std::shared_ptr<const options> config;
+  caf_config caf_cfg;
+  std::unique_ptr<caf::actor_system> system;
+  std::shared_ptr<cache_core> core;
+  std::vector<tier_handle> memory;      ///< one per shard
+  std::vector<tier_handle> shared;      ///< the rest of the chain
+  std::vector<tier_handle> all_tiers;   ///< in the chain's order
+  std::shared_ptr<hybrid_clock> clock = std::make_shared<hybrid_clock>();
+  keyspace_actor keyspace_handle;
+  caf::actor supervisor_handle;
+  std::unique_ptr<resp_server> resp;
+  std::unique_ptr<http_gateway> http;
+  std::uint16_t resp_port = 0;
+  std::uint16_t http_port = 0;
+
+  expected<void> open_tiers();
+  void spawn_core();
+  expected<void> open_ports();
+  void supervise(failure_callback on_failure);
+  void stop();
+
+  template <class Handle>
+  void end(std::vector<Handle>& xs);
+};
+
+// -- start --------------------------------------------------------------------
+
+expected<void> node::parts::open_tiers() {
+  auto& opts = *config;
+  auto shards = shard_count(opts.node);
+  std::random_device random;
+  auto seed = (static_cast<std::uint64_t>(random()) << 32) | random();
+  core->now = system_now_ms;
+  core->tenants = opts.cache.tenants;
+  // Without memory in the chain the view stays empty and every look-up goes on to
+  // the coordinator.
+  core->view = memory_store::make_view(opts.memory, shards, seed);
+  for (auto& tier_name : opts.cache.chain) {
+    if (tier_name == to_string(tier_kind::memory) && opts.memory.enabled) {
+      for (std::size_t i = 0; i < shards; ++i) {
+        auto x = system->spawn(memory_tier, opts.memory, core->view, i,
+                               core->now);
+        memory.push_back({tier_kind::memory, caf::actor_cast<tier_actor>(x),
+                          std::make_shared<tier_health>(), true,
+                          opts.memory.max_value_size});
+        all_tiers.push_back(memory.back());
+      }
+    } else if (tier_name == to_string(tier_kind::redis)
+               && opts.redis.enabled) {
+      auto x = spawn_redis_tier(*system, opts.redis, opts.compression,
+                                core->now);
+      if (!x)
+        return x.error();
+      shared.push_back(*std::move(x));
+      all_tiers.push_back(shared.back());
+    } else if (tier_name == to_string(tier_kind::disk) && opts.disk.enabled) {
+      auto path = opts.disk.path.empty() ? opts.node.data_dir + "/disk"
+                                         : opts.disk.path;
+      auto x = spawn_disk_tier(*system, opts.disk, opts.compression, path,
+                               core->now);
+      if (!x)
+        return x.error();
+      shared.push_back(*std::move(x));
+      all_tiers.push_back(shared.back());
+    }
+  }
+  if (all_tiers.empty())
+    return failure{errc::invalid_argument, "no tier of the chain is enabled"};
+  return {};
+}
+
+void node::parts::spawn_core() {
+  for (std::size_t i = 0; i < core->view->shards(); ++i) {
+    coordinator_setup setup{config->cache, core->view, {}, clock, core->now};
+    if (!memory.empty())
+      setup.tiers.push_back(memory[i]);
+    setup.tiers.insert(setup.tiers.end(), shared.begin(), shared.end());
+    core->coordinators.push_back(system->spawn(coordinator, std::move(setup)));
+  }
+  core->invalidator = system->spawn(invalidator, core->coordinators, shared,
+                                    clock, core->now);
+  keyspace_handle = system->spawn(keyspace, all_tiers);
+  core->metrics = system->spawn(
+    metrics, metrics_setup{all_tiers, core->coordinators, core->now});
+  caf::anon_send(core->metrics, caf::join_atom_v, std::string{"invalidator"},
+                 caf::actor_cast<caf::actor>(core->invalidator));
+  caf::anon_send(core->metrics, caf::join_atom_v, std::string{"keyspace"},
+                 caf::actor_cast<caf::actor>(keyspace_handle));
+}
+
+expected<void> node::parts::open_ports() {
+  if (config->resp.enabled) {
+    auto x = resp_server::start(
+      *system, resp_services{core->view, core->coordinators, core->invalidator,
+                             keyspace_handle, core->metrics, core->now,
+                             config});
+    if (!x)
+      return x.error();
+    resp = *std::move(x);
+    resp_port = resp->port();
+  }
+  if (config->http.enabled) {
+    auto x = http_gateway::start(
+      config->http, {*system, core->metrics, core->invalidator, core->now});
+    if (!x)
+      return x.error();
+    http = *std::move(x);
+    http_port = http->port();
+  }
+  return {};
+}
+
+void node::parts::supervise(failure_callback on_failure) {
+  std::vector<caf::actor> watched;
+  auto add = [&](auto& x) {
+    watched.push_back(caf::actor_cast<caf::actor>(x));
+  };
+  for (auto& x : all_tiers)
+    add(x.actor);
+  for (auto& x : core->coordinators)
+    add(x);
+  add(core->invalidator);
+  add(keyspace_handle);
+  add(core->metrics);
+  supervisor_handle
+    = system->spawn(supervisor, watched, std::move(on_failure));
+}
+
+expected<std::unique_ptr<node>> node::start(const options& opts,
+                                            failure_callback on_failure) {
+  if (auto ok = open_log(opts.log); !ok)
+    return ok.error();
+  auto x = std::make_unique<parts>(opts);
+  auto ok = x->open_tiers();
+  if (ok) {
+    x->spawn_core();
+    ok = x->open_ports();
+  }
+  if (!ok) {
+    x->stop();
+    return ok.error();
+  }
+  x->supervise(std::move(on_failure));
+  return std::unique_ptr<node>{new node(std::move(x))};
+}
+
+// -- use ----------------------------------------------------------------------
+
+node::node(std::unique_ptr<parts> x) : parts_(std::move(x)) {
+  // nop
+}
+
+node::~node() {
+  stop();
+}
+
+cache node::cache(tenant_id tenant) const {
+  return {parts_->core, tenant};
+}
+
+std::uint16_t node::resp_port() const noexcept {
+  return parts_->resp_port;
+}
+
+std::uint16_t node::http_port() const noexcept {
+  return parts_->http_port;
+}
+
+// -- stop ---------------------------------------------------------------------
+
+void node::stop() {
+  parts_->stop();
+}
+
+/// Asks the actors to end and waits until they have.
+template <class Handle>
+void node::parts::end(std::vector<Handle>& xs) {
+  caf::scoped_actor self{*system, true};
+  for (auto& x : xs)
+    self->send_exit(x, caf::exit_reason::user_shutdown);
+  for (auto& x : xs)
+    self->wait_for(x);
+  xs.clear();
+}
+
+void node::parts::stop() {
+  if (!system)
+    return;
+  if (supervisor_handle) {
+    std::vector<caf::actor> xs{std::exchange(supervisor_handle, nullptr)};
+    end(xs);
+  }
+  if (resp)
+    resp->stop();
+  resp.reset();
+  if (http)
+    http->stop();
+  http.reset();
+  auto coordinators = core->coordinators;
+  std::vector<caf::actor> helpers;
+  if (core->invalidator) {
+    helpers.push_back(caf::actor_cast<caf::actor>(core->invalidator));
+    helpers.push_back(caf::actor_cast<caf::actor>(keyspace_handle));
+    helpers.push_back(caf::actor_cast<caf::actor>(core->metrics));
+  }
+  keyspace_handle = nullptr;
+  core->close();
+  end(helpers);
+  end(coordinators);
+  std::vector<tier_actor> tiers;
+  for (auto& x : all_tiers)
+    tiers.push_back(x.actor);
+  memory.clear();
+  shared.clear();
+  all_tiers.clear();
+  end(tiers);
+  system.reset();
+}
+
+} // namespace terrace

@@ -1,0 +1,96 @@
+#include "tiers/epoch.hpp"
+
+#include <deque>
+
+namespace terrace {
+
+/// The slots of a domain. Outlives the domain while a thread still holds a slot.
+/// Slots are never freed before the pool, so writers walk them without care.
+struct epoch_domain::pool {
+  mutable std::mutex mutex;
+  std::deque<reader_slot> slots;
+
+  reader_slot* acquire() {
+    std::lock_guard lock{mutex};
+    for (auto& x : slots) {
+      if (!x.used.load(std::memory_order_relaxed)) {
+        x.used.store(true, std::memory_order_relaxed);
+        return &x;
+      }
+    }
+    auto& x = slots.emplace_back();
+    x.used.store(true, std::memory_order_relaxed);
+    return &x;
+  }
+
+  void release(reader_slot* x) {
+    std::lock_guard lock{mutex};
+    // The counters stay: they are part of the domain's totals.
+    x->used.store(false, std::memory_order_relaxed);
+  }
+};
+
+thread_local std::uint64_t epoch_domain::last_id_ = 0;
+thread_local reader_slot* epoch_domain::last_slot_ = nullptr;
+
+epoch_domain::epoch_domain() : pool_(std::make_shared<pool>()) {
+  static std::atomic<std::uint64_t> ids{0};
+  id_ = ids.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+epoch_domain::~epoch_domain() = default;
+
+reader_slot* epoch_domain::find_slot() {
+  struct held {
+    std::uint64_t id;
+    std::shared_ptr<pool> from;
+    reader_slot* slot;
+  };
+  // Gives the slots of a thread back when the thread ends.
+  struct holder {
+    std::vector<held> xs;
+
+    ~holder() {
+      for (auto& x : xs)
+        x.from->release(x.slot);
+      last_id_ = 0;
+    }
+  };
+  static thread_local holder mine;
+  for (auto& x : mine.xs) {
+    if (x.id == id_) {
+      last_id_ = id_;
+      last_slot_ = x.slot;
+      return x.slot;
+    }
+  }
+  auto* slot = pool_->acquire();
+  mine.xs.push_back({id_, pool_, slot});
+  last_id_ = id_;
+  last_slot_ = slot;
+  return slot;
+}
+
+std::uint64_t epoch_domain::advance() noexcept {
+  auto result = epoch_.fetch_add(1, std::memory_order_seq_cst) + 1;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  std::lock_guard lock{pool_->mutex};
+  for (auto& x : pool_->slots) {
+    auto seen = x.epoch.load(std::memory_order_acquire);
+    if (seen != 0 && seen < result)
+      result = seen;
+  }
+  return result;
+}
+
+epoch_domain::totals epoch_domain::sum() const {
+  totals result;
+  std::lock_guard lock{pool_->mutex};
+  for (auto& x : pool_->slots) {
+    result.hits += x.hits.load(std::memory_order_relaxed);
+    result.misses += x.misses.load(std::memory_order_relaxed);
+  }
+  return result;
+}
+
+} // namespace terrace

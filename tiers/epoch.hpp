@@ -1,0 +1,118 @@
+/// Epoch-based reclamation: lets one writer unlink objects that readers in other
+/// threads may still be looking at, and frees them when the last such reader has
+/// moved on. Readers take no lock and share no cache line with each other.
+///
+/// Source: K. Fraser, "Practical lock-freedom", 2004, section 5.2.3; here with a
+/// single global counter and a slot per reading thread. A reader that stalls
+/// inside a guard delays reclamation, never correctness.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace terrace {
+
+/// What one thread shows to the writers of one domain, and its own counters.
+/// Only the owning thread writes to it; anyone may read.
+struct alignas(128) reader_slot {
+  std::atomic<std::uint64_t> epoch{0}; ///< 0: not inside a guard
+  std::uint32_t depth = 0;             ///< guards of the owner, nested
+  std::atomic<bool> used{false};
+  std::atomic<std::uint64_t> hits{0};
+  std::atomic<std::uint64_t> misses{0};
+};
+
+/// One domain protects a set of tables. Thread-safe.
+class epoch_domain {
+public:
+  // -- constructors -----------------------------------------------------------
+
+  epoch_domain();
+
+  epoch_domain(const epoch_domain&) = delete;
+
+  epoch_domain& operator=(const epoch_domain&) = delete;
+
+  ~epoch_domain();
+
+  // -- readers ----------------------------------------------------------------
+
+  /// While it lives, nothing that the thread could reach when it was made is
+  /// freed. Cheap (one fenced store); may be nested; must stay on its thread.
+  class guard {
+  public:
+    explicit guard(epoch_domain& domain) : slot_(domain.slot_of_thread()) {
+      if (slot_->depth++ == 0) {
+        slot_->epoch.store(domain.epoch_.load(std::memory_order_relaxed),
+                           std::memory_order_relaxed);
+        // Either the writer sees this slot, or we see what it unlinked.
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+      }
+    }
+
+    guard(guard&& x) noexcept : slot_(std::exchange(x.slot_, nullptr)) {
+      // nop
+    }
+
+    guard& operator=(guard&&) = delete;
+
+    ~guard() {
+      if (slot_ && --slot_->depth == 0)
+        slot_->epoch.store(0, std::memory_order_release);
+    }
+
+    reader_slot& slot() const noexcept {
+      return *slot_;
+    }
+
+  private:
+    reader_slot* slot_;
+  };
+
+  // -- writers ----------------------------------------------------------------
+
+  /// Number to put beside something that was just unlinked.
+  std::uint64_t now() const noexcept {
+    return epoch_.load(std::memory_order_relaxed);
+  }
+
+  /// Starts a new epoch; what was unlinked with a number below the result can be
+  /// freed.
+  std::uint64_t advance() noexcept;
+
+  // -- counters ---------------------------------------------------------------
+
+  struct totals {
+    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;
+  };
+
+  /// Sum of the counters of all threads, gone ones included.
+  totals sum() const;
+
+private:
+  struct pool;
+
+  reader_slot* slot_of_thread() {
+    if (last_id_ == id_) [[likely]]
+      return last_slot_;
+    return find_slot();
+  }
+
+  reader_slot* find_slot();
+
+  // The slot this thread used last, and the domain it belongs to. Domain ids are
+  // never reused, so a stale pair cannot match.
+  static thread_local std::uint64_t last_id_;
+  static thread_local reader_slot* last_slot_;
+
+  std::uint64_t id_;
+  std::atomic<std::uint64_t> epoch_{1};
+  std::shared_ptr<pool> pool_;
+};
+
+} // namespace terrace

@@ -1,0 +1,247 @@
+/// The disk tier's engine: a tree in LMDB, a journal in front of it, and in
+/// memory the changes that are on their way (overlay).
+///
+///     stage -> overlay -> commit -> journal -> merge -> tree
+///
+/// A change is visible as soon as it is staged, durable when the `commit` that
+/// took it has returned, and exactly counted when it has reached the tree. Small
+/// commits on an idle engine go straight into the tree. The reasons for the
+/// journal are in lmdb_journal.hpp.
+///
+/// Threads: any thread may look up, list, count and stage. `commit`, `flush`,
+/// `sweep`, `purge` and, through `store`, `put` and `remove` write to disk; they
+/// may be called from any thread too, one at a time gets on.
+///
+/// Versions: what is staged is compared with the overlay and, unless it is newer
+/// than everything that ever reached the tree, with the tree. A removal leaves a
+/// marker until it has reached the tree; afterwards nothing tells that the key
+/// was there.
+///
+/// Bound: the bytes of keys, values and index rows in the tree stay within
+/// `max_size`; the oldest entries go first, and go in the commit that would
+/// exceed it, or in further ones right after it when there are many. The file is
+/// larger than that: pages are about two thirds full, and the journal is in it.
+///
+/// When the disk is full, an eighth of the entries is evicted and the commit is
+/// tried again, since their pages are then free. When a commit fails for good,
+/// its changes stay in the overlay, visible, and the next commit tries again.
+/// While that goes on and the overlay is past `max_pending_size`, values are
+/// given up: the key is kept as a marker and becomes a miss, never an older
+/// value. Past a quarter more, the markers are given up as well, and everything
+/// with a version up to the highest one lost (the floor) is a miss, until it has
+/// been purged after the next successful commit.
+///
+/// Damage: a record whose checksum does not hold is reported as `corrupt`,
+/// counted, and deleted with the next commit.
+#pragma once
+
+#include "config/options.hpp"
+#include "tiers/codec.hpp"
+#include "tiers/lmdb_env.hpp"
+#include "tiers/lmdb_overlay.hpp"
+#include "tiers/lmdb_tree.hpp"
+#include "tiers/store.hpp"
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace terrace {
+
+/// A purge under way; see `lmdb_store::purge_some`.
+struct lmdb_purge {
+  selector what;
+  version_t up_to = 0;
+  std::uint64_t purged = 0;
+  bool begun = false;
+  std::string cursor;
+};
+
+class lmdb_store final : public store {
+public:
+  // -- constructors -----------------------------------------------------------
+
+  /// Opens the store in directory `path`, which is created if absent, in a time
+  /// that does not depend on its size; only the journal is read (at most about
+  /// `max_pending_size`). Errors: see `lmdb_env`, and `unsupported_format` for
+  /// files of another version of Terrace.
+  static expected<std::unique_ptr<lmdb_store>>
+  open(const disk_options& opts, const compression_options& compression,
+       const std::string& path);
+
+  ~lmdb_store() override;
+
+  // -- store: each call returns when it is in the tree -------------------------
+
+  tier_kind kind() const noexcept override {
+    return tier_kind::disk;
+  }
+
+  lookups fetch(std::span<const std::string> keys,
+                std::int64_t now_ms) override;
+
+  store_report put(std::span<const entry> xs, bool if_absent,
+                   std::int64_t now_ms) override;
+
+  remove_report remove(std::span<const removal> xs,
+                       std::int64_t now_ms) override;
+
+  expected<std::uint64_t> purge(const selector& what, version_t up_to,
+                                std::int64_t now_ms) override;
+
+  expected<key_page> list(tenant_id tenant, const std::string& glob,
+                          const std::string& cursor, std::size_t budget,
+                          std::int64_t now_ms) override;
+
+  /// Exact while at most 4096 changes wait for the tree, estimated from 4096 of
+  /// them otherwise.
+  expected<std::uint64_t> count(tenant_id tenant) override;
+
+  std::size_t sweep(std::int64_t now_ms, std::size_t budget) override;
+
+  void describe(tier_status& out) override;
+
+  // -- staging: never touches the disk ----------------------------------------
+
+  /// Answers from the overlay. False if it does not know all keys; `out` is then
+  /// of no use.
+  bool fetch_staged(std::span<const std::string> keys, std::int64_t now_ms,
+                    lookups& out);
+
+  /// Stages all of `xs`, or nothing and returns false if `probe` is needed.
+  bool try_stage(std::span<const entry> xs, bool if_absent,
+                 std::int64_t now_ms, store_report& out);
+
+  bool try_stage(std::span<const removal> xs, std::int64_t now_ms,
+                 remove_report& out);
+
+  /// Stages with the knowledge from `probe`, between which and this call nothing
+  /// else may have been staged for these keys.
+  store_report stage(std::span<const entry> xs, bool if_absent,
+                     const lookups& known, std::int64_t now_ms);
+
+  remove_report stage(std::span<const removal> xs, const lookups& known,
+                      std::int64_t now_ms);
+
+  /// Bytes that no commit has taken yet.
+  std::uint64_t staged_bytes() const noexcept {
+    return overlay_.staged_bytes();
+  }
+
+  /// Bytes of memory that wait for the disk in any way.
+  std::uint64_t pending_bytes() const noexcept {
+    return overlay_.bytes();
+  }
+
+  // -- reading ----------------------------------------------------------------
+
+  /// Look-ups without values: `data.version` is set if there is a record, and
+  /// the outcome is a hit if it is live.
+  lookups probe(std::span<const std::string> keys, std::int64_t now_ms);
+
+  // -- writing ----------------------------------------------------------------
+
+  /// Makes what is staged durable and goes on with the merge. True: there is
+  /// more to merge, call again soon. On failure nothing is lost.
+  expected<bool> commit(std::int64_t now_ms);
+
+  /// Commits until everything staged before the call is in the tree.
+  expected<void> flush(std::int64_t now_ms);
+
+  /// One step of a purge: at most some thousand entries, so that commits get
+  /// their turn. True: `x.purged` is final. What was selected is invisible from
+  /// the first step on.
+  expected<bool> purge_some(lmdb_purge& x, std::int64_t now_ms);
+
+private:
+  struct merge_run;
+
+  lmdb_store(const disk_options& opts, const compression_options& compression,
+             const std::string& path);
+
+  // reading (lmdb_store.cpp)
+
+  lookup answer(const record& x, lmdb_overlay::state what,
+                std::int64_t now_ms) const;
+
+  lookup read(lmdb_read& txn, const std::string& key, std::int64_t now_ms,
+              bool with_value);
+
+  lookups look_up(std::span<const std::string> keys, std::int64_t now_ms,
+                  bool with_value);
+
+  // staging (lmdb_staging.cpp)
+
+  void stage_one(const entry& x, bool if_absent, const lookup* known,
+                 std::int64_t now_ms, store_report& out);
+
+  bool stage_one(const removal& x, const lookup* known, std::int64_t now_ms);
+
+  bool fits(const entry& x) const noexcept;
+
+  void give_up(const entry& x);
+
+  std::uint64_t hide_staged(const lmdb_purge& x, std::int64_t now_ms);
+
+  // writing (lmdb_commit.cpp)
+
+  expected<bool> commit_locked(std::int64_t now_ms, bool directly);
+
+  bool try_commit(std::int64_t now_ms, bool directly);
+
+  void merge_directly(lmdb_layer_ptr fresh, std::int64_t now_ms);
+
+  void write_journal(lmdb_tree& tree, const lmdb_layer& fresh,
+                     std::int64_t now_ms,
+                     std::vector<const lmdb_change*>& merged);
+
+  std::size_t merge_slice(const merge_run& run, lmdb_tree& tree,
+                          std::int64_t now_ms);
+
+  bool encode(const std::string& key, const lmdb_change& x);
+
+  void finish(lmdb_tree& tree, std::int64_t now_ms);
+
+  bool relieve(std::int64_t now_ms);
+
+  void sweep_floor(std::int64_t now_ms, std::size_t budget);
+
+  std::int64_t until(const record& x, std::int64_t now_ms) const noexcept;
+
+  disk_options opts_;
+  codec codec_;
+  std::string path_;
+  lmdb_env env_;
+  lmdb_overlay overlay_;
+
+  std::mutex writer_; /// held by whoever writes; guards the next five
+  std::unique_ptr<merge_run> run_;
+  std::string encoded_; /// scratch
+  std::string floor_cursor_;
+  version_t swept_floor_ = 0;
+  std::uint64_t writes_ = 0; /// successful transactions
+
+  mutable std::mutex mutex_; /// guards the next four; never held while waiting
+  lmdb_state state_;         /// as of the last commit
+  std::map<tenant_id, std::uint64_t> counts_;
+  std::vector<std::pair<std::string, std::uint64_t>> quarantine_; /// key, seq
+  failure last_failure_;
+
+  std::atomic<version_t> max_version_{0}; /// highest that reached the tree
+  std::atomic<version_t> floor_{0};
+  std::atomic<bool> failing_{false};
+  std::atomic<std::uint64_t> commits_{0};
+  std::atomic<std::uint64_t> commit_errors_{0};
+  std::atomic<std::uint64_t> evictions_{0};
+  std::atomic<std::uint64_t> expirations_{0};
+  std::atomic<std::uint64_t> given_up_{0};
+  std::atomic<std::uint64_t> quarantined_{0};
+};
+
+} // namespace terrace

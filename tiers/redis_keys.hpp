@@ -1,0 +1,32 @@
+/// Names of entries in Redis: {prefix}{tenant}:{user's key}, where the tenant is
+/// written in decimal. Several programs may share one server; a name that does
+/// not have this form is not ours and is left alone.
+#pragma once
+
+#include "messages/selector.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace terrace {
+
+class redis_keys {
+public:
+  explicit redis_keys(std::string prefix);
+
+  /// Name of a qualified key. The result is valid until the next call.
+  const std::string& name_of(std::string_view key);
+
+  /// Undoes `name_of`. False if `name` is not ours.
+  bool key_of(std::string_view name, std::string& key) const;
+
+  /// A pattern for SCAN that fits the names of all entries that `what` can mean;
+  /// it may fit others as well, so what comes back must be checked.
+  std::string pattern(const selector& what) const;
+
+private:
+  std::string prefix_;
+  std::string name_; /// Reused by `name_of`.
+};
+
+} // namespace terrace

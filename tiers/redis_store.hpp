@@ -1,0 +1,209 @@
+/// The storage engine of L2: records in a Redis server, over one connection.
+///
+/// A batch is a pipeline: everything is sent, then everything is read. Records
+/// are stored in the form of tiers/codec.hpp under the names of
+/// tiers/redis_keys.hpp. Redis expires them by itself, after the shorter of the
+/// entry's own life and `max_ttl`; what it has not expired yet is checked against
+/// `now_ms`. The server may be shared with other programs: nothing is ever
+/// flushed, and purges delete only what carries the mark of a record.
+///
+/// Order. Writes and deletes are judged in the server by a script that compares
+/// the version inside the stored record, so that two nodes cannot replace newer
+/// by older either. The script costs the server about as much again as the bare
+/// commands; that is the price of the contract. A deleted key leaves no trace: a
+/// write that timed out, was given up, and is executed by the server after a
+/// later deletion comes back until it expires.
+///
+/// Failures. Any time limit that passes and any reply that is not understood
+/// closes the connection, because later replies would be out of step. A batch
+/// that finds its connection closed by the other side is sent once more over a
+/// new one; all operations are idempotent, except that a deletion executed before
+/// the connection broke reports "not there" the second time. Nothing is retried
+/// after a timeout. The cluster protocol is not spoken: MOVED is an error.
+///
+/// Time limits hold per step (connect, send, one read); a server that sends on
+/// is not interrupted. Resolving a host name is not bounded by them.
+///
+/// Sources: redis.io, "Redis serialization protocol" (RESP2), commands EVALSHA,
+/// SET, MGET, SCAN; hiredis 0.14.
+#pragma once
+
+#include "config/options.hpp"
+#include "tiers/codec.hpp"
+#include "tiers/redis_figures.hpp"
+#include "tiers/redis_keys.hpp"
+#include "tiers/redis_protocol.hpp"
+#include "tiers/redis_url.hpp"
+#include "tiers/store.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace terrace {
+
+/// One thread at a time.
+class redis_store final : public store {
+public:
+  // -- types ------------------------------------------------------------------
+
+  /// What became of one entry of a batch.
+  enum class put_outcome : std::uint8_t { stored, refused, failed };
+
+  /// A step of a purge. Pass `next` back until `done`.
+  struct purge_page {
+    std::uint64_t removed = 0;
+    std::string next;
+    bool done = true;
+  };
+
+  // -- constructors -----------------------------------------------------------
+
+  /// Does not connect yet: the first operation does. `client_name` is what
+  /// CLIENT LIST shows.
+  redis_store(const redis_options& opts, redis_address where,
+              std::shared_ptr<const codec> coder,
+              std::shared_ptr<redis_figures> figures, std::string client_name);
+
+  ~redis_store() override;
+
+  // -- store ------------------------------------------------------------------
+
+  tier_kind kind() const noexcept override {
+    return tier_kind::redis;
+  }
+
+  /// A record that does not decode is an error of its key alone.
+  lookups fetch(std::span<const std::string> keys,
+                std::int64_t now_ms) override;
+
+  /// An entry that is refused as expired or too large also deletes the older
+  /// record that it was to replace, unless `if_absent`.
+  store_report put(std::span<const entry> xs, bool if_absent,
+                   std::int64_t now_ms) override;
+
+  remove_report remove(std::span<const removal> xs,
+                       std::int64_t now_ms) override;
+
+  /// Takes time proportional to the keys in the whole database of the server,
+  /// not to what is selected, except for a single key. By tag, the
+  /// first kilobyte of every record of the tenant is read as well.
+  expected<std::uint64_t> purge(const selector& what, version_t up_to,
+                                std::int64_t now_ms) override;
+
+  /// The budget is a hint to the server. Also O(size of the database) in all.
+  expected<key_page> list(tenant_id tenant, const std::string& glob,
+                          const std::string& cursor, std::size_t budget,
+                          std::int64_t now_ms) override;
+
+  /// Walks the whole database: Redis counts no tenants. A key may be counted
+  /// twice while the server resizes its table.
+  expected<std::uint64_t> count(tenant_id tenant) override;
+
+  /// Nothing to do: Redis expires and evicts by itself.
+  std::size_t sweep(std::int64_t now_ms, std::size_t budget) override;
+
+  /// Figures of the server, shared with its other users, as `extra`; nothing
+  /// when it cannot be reached.
+  void describe(tier_status& out) override;
+
+  // -- more than a store ------------------------------------------------------
+
+  /// Like `put`, for entries in several places, with one outcome per entry.
+  std::vector<put_outcome> put_each(std::span<const entry* const> xs,
+                                    bool if_absent, std::int64_t now_ms);
+
+  /// One bounded step of a purge: about `budget` keys are looked at. Begin with
+  /// an empty cursor.
+  expected<purge_page> purge_step(const selector& what, version_t up_to,
+                                  const std::string& cursor,
+                                  std::size_t budget, std::int64_t now_ms);
+
+  /// Asks the server for a sign of life.
+  expected<void> ping();
+
+  /// Why the latest operation failed, wholly or in part; no error if it did not.
+  const failure& last_failure() const noexcept {
+    return last_failure_;
+  }
+
+private:
+  struct connection;
+  struct change;
+
+  // -- looking up -------------------------------------------------------------
+
+  /// Looks up the keys of one pipeline; adds less to `out` on failure.
+  void fetch_part(std::span<const std::string> keys, std::int64_t now_ms,
+                  lookups& out);
+
+  lookup read_record(std::string_view key, const redis_reply& x,
+                     std::int64_t now_ms) const;
+
+  // -- changing ---------------------------------------------------------------
+
+  /// Deletes what is a record and not newer; returns how many were live.
+  expected<std::uint64_t> remove_records(const keys& xs, version_t up_to,
+                                         std::int64_t now_ms);
+
+  /// Runs changes through the script. One character per change, those of
+  /// tiers/redis_script.hpp or f for failed.
+  std::string run(std::span<const change> xs, bool if_absent,
+                  std::int64_t now_ms);
+
+  /// Runs as many changes as a pipeline takes; adds less to `out` on failure.
+  void run_part(std::span<const change> xs, bool if_absent,
+                std::int64_t now_ms, std::string& out);
+
+  bool load_script();
+
+  /// Fills the pipeline and returns the number of changes of each command.
+  std::vector<std::size_t> encode(std::span<const change> xs, bool if_absent,
+                                  std::int64_t now_ms);
+
+  void append_change(const change& x, std::int64_t now_ms, std::string& out);
+
+  // -- walking ----------------------------------------------------------------
+
+  /// One step of SCAN. Names that are not ours are left out.
+  expected<key_page> scan(const selector& what, const std::string& cursor,
+                          std::size_t budget);
+
+  /// The first bytes of every record; empty where there is no string.
+  expected<std::vector<std::string>> read_heads(const keys& xs,
+                                                std::string_view last_byte);
+
+  /// Takes keys out that `what` does not mean.
+  expected<void> keep_selected(const selector& what, version_t up_to,
+                               std::int64_t now_ms, keys& xs);
+
+  // -- exchanging -------------------------------------------------------------
+
+  /// Sends the pipeline and reads the replies; notes a failure.
+  bool exchange();
+
+  /// Reply `i` if it is of the right kind and length; otherwise notes a failure
+  /// and returns null.
+  const redis_reply* answer(std::size_t i, redis_reply::kind wanted,
+                            std::string_view command,
+                            std::optional<std::size_t> size = std::nullopt);
+
+  /// Notes and counts a failure.
+  failure fail(failure why);
+
+  failure fail_out_of_memory();
+
+  redis_options opts_;
+  std::shared_ptr<const codec> codec_;
+  std::shared_ptr<redis_figures> figures_;
+  redis_keys names_;
+  std::unique_ptr<connection> link_;
+  redis_pipeline pipeline_;          /// What is sent next.
+  std::vector<redis_reply> replies_; /// One per command sent.
+  std::string script_;       /// Name of the script in the server, if loaded.
+  std::string record_bytes_; /// Reused by `append_change`.
+  failure last_failure_;
+};
+
+} // namespace terrace

@@ -1,0 +1,15 @@
+/// The Redis URL as an engine needs it: an address, or a sentence that tells what
+/// is wrong with the URL. The syntax is that of config/redis_url.hpp.
+#pragma once
+
+#include "config/redis_url.hpp"
+#include "messages/expected.hpp"
+
+#include <string_view>
+
+namespace terrace {
+
+/// Every failure is `invalid_argument`; it never repeats the password.
+expected<redis_address> read_redis_url(std::string_view url);
+
+} // namespace terrace
