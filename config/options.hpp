@@ -1,5 +1,5 @@
 /// Every option of a node as plain structs. Defaults stand here and nowhere
-/// else; `config/terrace.toml` documents them and a test holds the two together.
+/// else; `config/terrace.toml` documents them, and a test compares the two.
 /// Sizes are in bytes, durations are chrono values; zero means "off" or "no
 /// bound" where the comment says so.
 #pragma once
@@ -24,6 +24,8 @@ struct node_options {
   std::uint32_t workers = 0;
   /// Folder for everything a node keeps.
   std::string data_dir = "terrace-data";
+
+  friend bool operator==(const node_options&, const node_options&) = default;
 };
 
 /// [cache]
@@ -40,6 +42,8 @@ struct cache_options {
   std::uint64_t max_key_size = 64ull << 10;
   /// Number of tenants; RESP clients choose one with SELECT.
   std::uint32_t tenants = 16;
+
+  friend bool operator==(const cache_options&, const cache_options&) = default;
 };
 
 /// [memory], L1
@@ -55,6 +59,9 @@ struct memory_options {
   std::uint64_t max_value_size = 16ull << 20;
   /// How often expired entries are swept.
   milliseconds sweep_interval{100};
+
+  friend bool operator==(const memory_options&, const memory_options&)
+    = default;
 };
 
 /// [redis], L2
@@ -87,6 +94,8 @@ struct redis_options {
   /// Writes and deletes kept while Redis is away, then replayed.
   std::uint32_t max_missed = 100000;
   std::uint64_t max_missed_size = 64ull << 20;
+
+  friend bool operator==(const redis_options&, const redis_options&) = default;
 };
 
 /// [disk], L3
@@ -112,6 +121,8 @@ struct disk_options {
   milliseconds sweep_interval{1000};
   /// "through": a write waits for the disk tier to accept it. "behind": not.
   std::string write = "through";
+
+  friend bool operator==(const disk_options&, const disk_options&) = default;
 };
 
 /// [compression], for Redis and disk
@@ -121,6 +132,9 @@ struct compression_options {
   std::uint64_t threshold = 1024;
   /// zstd level, 1 to 19.
   std::int32_t level = 3;
+
+  friend bool operator==(const compression_options&, const compression_options&)
+    = default;
 };
 
 /// [resp]
@@ -135,13 +149,15 @@ struct resp_options {
   std::uint32_t max_clients = 10000;
   /// Most bytes of one request, arguments included.
   std::uint64_t max_request_size = 512ull << 20;
-  /// Replies waiting for a slow client: reading from it stops at the soft limit;
-  /// at the hard limit, or after the stall time, it is disconnected.
+  /// Replies waiting for a slow client: reading from it stops at the soft
+  /// limit; at the hard limit, or after the stall time, it is disconnected.
   std::uint64_t output_soft_limit = 1ull << 20;
   std::uint64_t output_hard_limit = 1ull << 30;
   milliseconds output_stall{60000};
   /// Disconnect clients that are silent for this long; 0: never.
   milliseconds idle_timeout{0};
+
+  friend bool operator==(const resp_options&, const resp_options&) = default;
 };
 
 /// [http]
@@ -151,6 +167,8 @@ struct http_options {
   std::uint16_t port = 7380;
   std::uint32_t threads = 2;
   std::uint64_t max_body_size = 1ull << 20;
+
+  friend bool operator==(const http_options&, const http_options&) = default;
 };
 
 /// [log]
@@ -162,6 +180,8 @@ struct log_options {
   /// Level per component, e.g. { redis = "debug" }. Components: node,
   /// coordinator, memory, redis, disk, resp, http, invalidator, metrics.
   std::map<std::string, std::string> components;
+
+  friend bool operator==(const log_options&, const log_options&) = default;
 };
 
 /// A whole configuration file.
@@ -175,6 +195,8 @@ struct options {
   resp_options resp;
   http_options http;
   log_options log;
+
+  friend bool operator==(const options&, const options&) = default;
 };
 
 } // namespace terrace

@@ -27,9 +27,6 @@ public:
   /// Unlinks the node to evict and returns it, or null when there is none.
   virtual memory_node* evict() = 0;
 
-  /// New bound in bytes.
-  virtual void capacity(std::size_t bytes) = 0;
-
   /// Hashes of all nodes, the next to be examined first, queue by queue.
   virtual std::vector<std::uint64_t> dump() const = 0;
 };

@@ -60,7 +60,7 @@ private:
 /// Reads a journal back. Throws `lmdb_fault` with `corrupt` when the stream
 /// cannot be followed; records that fail their checksum are left out as
 /// removals, so that they become misses, and are added to `damaged`.
-lmdb_layer_ptr lmdb_read_journal(lmdb_env& env, lmdb_table journal,
-                                 const codec& decoder, std::uint64_t& damaged);
+lmdb_layer lmdb_read_journal(lmdb_env& env, lmdb_table journal,
+                             const codec& decoder, std::uint64_t& damaged);
 
 } // namespace terrace

@@ -1,17 +1,20 @@
 /// The changes that the disk tier has accepted and not yet brought into its
-/// tree, newest first:
+/// tree, in four layers, newest first:
 ///
 ///     active      takes new changes; not yet on disk
-///     committing  being written to disk by the writer, unchanging
-///     durable     on disk in the journal, unchanging, oldest first
+///     frozen      being written to disk by the writer
+///     journaled   on disk in the journal that takes new changes
+///     merging     on disk in the other journal, on their way into the tree
 ///
 /// Readers ask here before they ask the tree, so that a change is visible from
 /// the moment it is staged. A removal stays as a marker that hides what is below.
 /// A value whose place was needed (see `lmdb_store`) leaves such a marker too:
 /// the key is then a miss, never an older value.
 ///
-/// Thread-safe. Every call holds one mutex for a time in proportion to its
-/// arguments; `freeze`, `keep` and `retire` take constant time for it.
+/// Thread-safe; one mutex. `keep` and `thaw`, which move many changes from layer
+/// to layer, give it away again and again; a change that is being moved is in
+/// one of the two layers at every moment. `each` holds it for the time it takes
+/// to go through all changes.
 #pragma once
 
 #include "messages/record.hpp"
@@ -19,12 +22,10 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
 namespace terrace {
 
@@ -44,8 +45,6 @@ struct lmdb_layer {
   std::unordered_map<std::string, lmdb_change> changes;
   std::uint64_t bytes = 0;
 };
-
-using lmdb_layer_ptr = std::shared_ptr<const lmdb_layer>;
 
 class lmdb_overlay {
 public:
@@ -78,7 +77,7 @@ public:
   const lmdb_change* peek(const std::string& key) const;
 
   /// Calls `f(key, change)` with the newest change of every key for which
-  /// `wanted(key)` holds. The mutex is held for the active layer only.
+  /// `wanted(key)` holds. Neither may call the overlay.
   void each(const std::function<bool(std::string_view)>& wanted,
             const std::function<void(const std::string&,
                                      const lmdb_change&)>& f) const;
@@ -99,16 +98,17 @@ public:
   /// Puts a change on top, without looking at versions. Only inside `locked`.
   void stage(const std::string& key, record x, bool removed);
 
-  /// Forgets what is active. Returns the highest version that was lost.
+  /// Forgets what is active. Returns the highest version that was lost. Only
+  /// inside `locked`.
   version_t drop_active();
 
-  // -- the writer's side ------------------------------------------------------
+  // -- the writer's side: one thread at a time ---------------------------------
 
-  /// Makes what is active unchanging and returns it; null if there is nothing.
-  lmdb_layer_ptr freeze();
+  /// Closes the active layer and returns it; null if it is empty.
+  const lmdb_layer* freeze();
 
-  /// The frozen layer could not be written: makes it active again, below the
-  /// changes that came since.
+  /// The frozen layer, if there is one, could not be written: makes it active
+  /// again, below the changes that came since.
   void thaw();
 
   /// The frozen layer is in the journal.
@@ -117,22 +117,35 @@ public:
   /// The frozen layer is in the tree.
   void drop_frozen();
 
-  /// Adds a layer read from the journal. Only before the first change.
-  void restore(lmdb_layer_ptr x);
+  /// Turns what is in the journal into the layer that is being merged, of which
+  /// there must be none.
+  void begin_merge();
 
-  /// The layers in the journal, oldest first.
-  std::vector<lmdb_layer_ptr> durable() const;
+  /// The merging layer is in the tree.
+  void end_merge();
 
-  /// The oldest `n` layers of the journal are in the tree.
-  void retire(std::size_t n);
+  /// Puts in what was read from the journals. Only before the first change.
+  void restore(lmdb_layer journaled, lmdb_layer merging);
+
+  /// The layers, for the writer, which alone changes them.
+  const lmdb_layer& journaled() const noexcept {
+    return journaled_;
+  }
+
+  const lmdb_layer& merging() const noexcept {
+    return merging_;
+  }
 
 private:
+  void drop(lmdb_layer& x);
+
   void account();
 
   mutable std::mutex mutex_;
   lmdb_layer active_;
-  std::shared_ptr<lmdb_layer> frozen_;
-  std::vector<lmdb_layer_ptr> durable_;
+  lmdb_layer frozen_;
+  lmdb_layer journaled_;
+  lmdb_layer merging_;
   std::atomic<std::uint64_t> bytes_{0};
   std::atomic<std::uint64_t> staged_bytes_{0};
 };

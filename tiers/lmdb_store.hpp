@@ -38,6 +38,7 @@
 #include "config/options.hpp"
 #include "tiers/codec.hpp"
 #include "tiers/lmdb_env.hpp"
+#include "tiers/lmdb_merge.hpp"
 #include "tiers/lmdb_overlay.hpp"
 #include "tiers/lmdb_tree.hpp"
 #include "tiers/store.hpp"
@@ -63,6 +64,13 @@ struct lmdb_purge {
   std::string cursor;
 };
 
+/// What is left to do after a commit.
+enum class lmdb_progress {
+  idle,    ///< everything is in the tree
+  journal, ///< changes are in the journal; commit again within the usual time
+  merging, ///< a merge is under way; commit again at once
+};
+
 class lmdb_store final : public store {
 public:
   // -- constructors -----------------------------------------------------------
@@ -75,15 +83,13 @@ public:
   open(const disk_options& opts, const compression_options& compression,
        const std::string& path);
 
-  ~lmdb_store() override;
-
   // -- store: each call returns when it is in the tree -------------------------
 
   tier_kind kind() const noexcept override {
     return tier_kind::disk;
   }
 
-  lookups fetch(std::span<const std::string> keys,
+  lookups fetch(std::span<const std::string> xs,
                 std::int64_t now_ms) override;
 
   store_report put(std::span<const entry> xs, bool if_absent,
@@ -111,7 +117,7 @@ public:
 
   /// Answers from the overlay. False if it does not know all keys; `out` is then
   /// of no use.
-  bool fetch_staged(std::span<const std::string> keys, std::int64_t now_ms,
+  bool fetch_staged(std::span<const std::string> xs, std::int64_t now_ms,
                     lookups& out);
 
   /// Stages all of `xs`, or nothing and returns false if `probe` is needed.
@@ -143,13 +149,13 @@ public:
 
   /// Look-ups without values: `data.version` is set if there is a record, and
   /// the outcome is a hit if it is live.
-  lookups probe(std::span<const std::string> keys, std::int64_t now_ms);
+  lookups probe(std::span<const std::string> xs, std::int64_t now_ms);
 
   // -- writing ----------------------------------------------------------------
 
-  /// Makes what is staged durable and goes on with the merge. True: there is
-  /// more to merge, call again soon. On failure nothing is lost.
-  expected<bool> commit(std::int64_t now_ms);
+  /// Makes what is staged durable and goes on with the merge. On failure nothing
+  /// is lost: the changes are visible as before, and the next commit takes them.
+  expected<lmdb_progress> commit(std::int64_t now_ms);
 
   /// Commits until everything staged before the call is in the tree.
   expected<void> flush(std::int64_t now_ms);
@@ -160,8 +166,6 @@ public:
   expected<bool> purge_some(lmdb_purge& x, std::int64_t now_ms);
 
 private:
-  struct merge_run;
-
   lmdb_store(const disk_options& opts, const compression_options& compression,
              const std::string& path);
 
@@ -173,7 +177,7 @@ private:
   lookup read(lmdb_read& txn, const std::string& key, std::int64_t now_ms,
               bool with_value);
 
-  lookups look_up(std::span<const std::string> keys, std::int64_t now_ms,
+  lookups look_up(std::span<const std::string> xs, std::int64_t now_ms,
                   bool with_value);
 
   // staging (lmdb_staging.cpp)
@@ -185,32 +189,43 @@ private:
 
   bool fits(const entry& x) const noexcept;
 
-  void give_up(const entry& x);
+  bool overfull() const noexcept;
+
+  void give_up(const std::string& key, version_t version);
 
   std::uint64_t hide_staged(const lmdb_purge& x, std::int64_t now_ms);
 
   // writing (lmdb_commit.cpp)
 
-  expected<bool> commit_locked(std::int64_t now_ms, bool directly);
+  expected<lmdb_progress> commit_locked(std::int64_t now_ms, bool directly);
 
-  bool try_commit(std::int64_t now_ms, bool directly);
+  lmdb_progress try_commit(std::int64_t now_ms, bool directly);
 
-  void merge_directly(lmdb_layer_ptr fresh, std::int64_t now_ms);
+  void merge_directly(const lmdb_layer_ptr& fresh, std::int64_t now_ms);
 
   void write_journal(lmdb_tree& tree, const lmdb_layer& fresh,
                      std::int64_t now_ms,
                      std::vector<const lmdb_change*>& merged);
 
-  std::size_t merge_slice(const merge_run& run, lmdb_tree& tree,
+  std::size_t merge_slice(const lmdb_merge& run, lmdb_tree& tree,
                           std::int64_t now_ms);
 
-  bool encode(const std::string& key, const lmdb_change& x);
+  std::string_view encode(const std::string& key, const lmdb_change& x);
+
+  lmdb_state next_state() const;
+
+  bool has_damage() const;
 
   void finish(lmdb_tree& tree, std::int64_t now_ms);
 
+  void publish(lmdb_tree& tree);
+
   bool relieve(std::int64_t now_ms);
 
-  void sweep_floor(std::int64_t now_ms, std::size_t budget);
+  void note_failure(const failure& why);
+
+  std::size_t sweep_floor(lmdb_tree& tree, std::size_t budget,
+                          std::int64_t now_ms);
 
   std::int64_t until(const record& x, std::int64_t now_ms) const noexcept;
 
@@ -220,12 +235,11 @@ private:
   lmdb_env env_;
   lmdb_overlay overlay_;
 
-  std::mutex writer_; /// held by whoever writes; guards the next five
-  std::unique_ptr<merge_run> run_;
+  std::mutex writer_; /// held by whoever writes; guards the next four
+  std::optional<lmdb_merge> run_;
   std::string encoded_; /// scratch
   std::string floor_cursor_;
   version_t swept_floor_ = 0;
-  std::uint64_t writes_ = 0; /// successful transactions
 
   mutable std::mutex mutex_; /// guards the next four; never held while waiting
   lmdb_state state_;         /// as of the last commit

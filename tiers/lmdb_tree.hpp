@@ -30,6 +30,7 @@
 #include "tiers/lmdb_env.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -72,6 +73,9 @@ bool lmdb_parse(std::string_view table_key, std::string_view value,
 /// `unsupported_format` if another version of Terrace wrote it.
 lmdb_state lmdb_load_state(lmdb_env& env);
 
+/// True if some entry's time is over.
+bool lmdb_expiry_due(lmdb_env& env, std::int64_t now_ms);
+
 /// Entries per tenant.
 std::map<tenant_id, std::uint64_t> lmdb_load_counts(lmdb_env& env);
 
@@ -108,9 +112,11 @@ public:
 
   /// Goes through at most `budget` rows that `what` may mean, from `cursor` on,
   /// and deletes those it means and whose version is at most `up_to`. Returns
-  /// false when there are more, with `cursor` at the next.
+  /// false when there are more, with `cursor` at the next. Live ones are counted
+  /// in `purged` unless `newer(key)` holds: the overlay has replaced them.
   bool purge(const selector& what, version_t up_to, std::string& cursor,
-             std::size_t budget, std::int64_t now_ms);
+             std::size_t budget, std::int64_t now_ms,
+             const std::function<bool(const std::string&)>& newer);
 
   /// Writes the totals and commits. The object is of no more use then, apart
   /// from the figures below.
@@ -154,7 +160,8 @@ private:
   void erase_current(std::string_view table_key);
 
   bool purge_row(const selector& what, version_t up_to,
-                 std::string_view table_key, std::int64_t now_ms);
+                 std::string_view table_key, std::int64_t now_ms,
+                 const std::function<bool(const std::string&)>& newer);
 
   lmdb_env& env_;
   lmdb_state state_;

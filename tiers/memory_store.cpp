@@ -51,7 +51,7 @@ memory_store::memory_store(const memory_options& opts, memory_view_ptr view,
       opts.max_entries == 0
         ? std::numeric_limits<std::size_t>::max()
         : std::max<std::size_t>(opts.max_entries / view_->shards(), 1)),
-    policy_(std::make_unique<s3fifo>(max_bytes_)) {
+    policy_(std::make_unique<s3fifo>()) {
   // nop
 }
 

@@ -152,10 +152,13 @@ void memory_table::dispose(const garbage& x) noexcept {
 std::uint64_t memory_table::next_cursor(std::uint64_t cursor,
                                         std::uint64_t mask) noexcept {
   auto reverse = [](std::uint64_t x) {
-    std::uint64_t result = 0;
-    for (int i = 0; i < 64; ++i, x >>= 1)
-      result = result << 1 | (x & 1);
-    return result;
+    auto swap = [&](unsigned n, std::uint64_t low) {
+      x = (x >> n & low) | (x & low) << n;
+    };
+    swap(1, 0x5555555555555555);
+    swap(2, 0x3333333333333333);
+    swap(4, 0x0f0f0f0f0f0f0f0f);
+    return __builtin_bswap64(x);
   };
   return reverse(reverse(cursor | ~mask) + 1);
 }

@@ -28,7 +28,7 @@ local byte, unpack = string.byte, struct.unpack
 local out = {}
 for i = 1, #KEYS do
   local key, life, bytes = KEYS[i], ARGV[i * 2 + 1], ARGV[i * 2 + 2]
-  local old = pcall('GETRANGE', key, 0, 23)
+  local old = pcall('GETRANGE', key, '0', '23')
   local known = type(old) == 'string' and #old == 24 and byte(old) == 84
   local live, newer = false, false
   if known then

@@ -9,9 +9,8 @@ namespace {
 /// Hits in the small queue that earn a place in the main queue.
 constexpr std::uint8_t promotion_threshold = 2;
 
-constexpr std::size_t small_share(std::size_t capacity) {
-  return capacity / 10;
-}
+/// Of all bytes, one part in this many is for the small queue.
+constexpr std::size_t small_share = 10;
 
 } // namespace
 
@@ -35,11 +34,6 @@ void s3fifo::fifo::unlink(memory_node& x) noexcept {
 }
 
 // -- s3fifo -------------------------------------------------------------------
-
-s3fifo::s3fifo(std::size_t capacity_bytes)
-  : small_target_(small_share(capacity_bytes)) {
-  // nop
-}
 
 void s3fifo::inserted(memory_node& x) {
   x.queue = forget(x.hash()) ? main : small;
@@ -68,7 +62,8 @@ void s3fifo::erased(memory_node& x) {
 memory_node* s3fifo::evict() {
   for (;;) {
     auto& q = queues_[small];
-    if (q.front && (q.bytes > small_target_ || !queues_[main].front)) {
+    auto all = q.bytes + queues_[main].bytes;
+    if (q.front && (q.bytes > all / small_share || !queues_[main].front)) {
       if (auto* victim = evict_small())
         return victim;
       continue; // all of the small queue moved to main
@@ -107,10 +102,6 @@ memory_node* s3fifo::evict_main() {
     q.push(*x);
   }
   return nullptr;
-}
-
-void s3fifo::capacity(std::size_t bytes) {
-  small_target_ = small_share(bytes);
 }
 
 void s3fifo::remember(std::uint64_t hash) {

@@ -1,7 +1,7 @@
 /// S3-FIFO: three FIFO queues instead of an LRU list.
 ///
 /// Source: Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache
-/// eviction", SOSP 2023. New entries enter a small queue of a tenth of the bytes.
+/// eviction", SOSP 2023. New entries enter a small queue, a tenth of all bytes.
 /// What leaves it untouched (fewer than two hits) is evicted and remembered as a
 /// ghost; what was touched moves to the main queue, as does a ghost that returns.
 /// The main queue gives every entry another round per hit, up to three. Readers
@@ -20,8 +20,6 @@ namespace terrace {
 
 class s3fifo final : public eviction_policy {
 public:
-  explicit s3fifo(std::size_t capacity_bytes);
-
   void inserted(memory_node& x) override;
 
   void replaced(memory_node& old, memory_node& fresh) override;
@@ -29,8 +27,6 @@ public:
   void erased(memory_node& x) override;
 
   memory_node* evict() override;
-
-  void capacity(std::size_t bytes) override;
 
   std::vector<std::uint64_t> dump() const override;
 
@@ -61,7 +57,6 @@ private:
 
   bool forget(std::uint64_t hash);
 
-  std::size_t small_target_;
   fifo queues_[2];
   // Ghosts: hash -> sequence number of its latest entry in the ring. Ring slots
   // whose number no longer matches are dead.

@@ -1,0 +1,86 @@
+#include "actors/redis_worker.hpp"
+
+namespace terrace {
+
+namespace {
+
+/// Keys that one step of a purge looks at: a few milliseconds at most, so that
+/// writes behind it do not wait long.
+constexpr std::size_t purge_budget = 1000;
+
+} // namespace
+
+redis_worker_actor::behavior_type
+redis_worker_state::make_behavior(redis_worker_setup setup) {
+  store_ = std::make_unique<redis_store>(setup.opts, std::move(setup.where),
+                                         std::move(setup.coder),
+                                         std::move(setup.figures),
+                                         std::move(setup.client_name));
+  self_->set_exit_handler(
+    [this](const caf::exit_msg& x) { self_->quit(x.reason); });
+  self_->set_error_handler([](caf::scheduled_actor*, caf::error&) {});
+  return {
+    [this](redis_job_ptr job) {
+      std::visit([&](auto& task) { run(task, *job); }, job->task);
+      return job;
+    },
+  };
+}
+
+void redis_worker_state::run(fetch_job& x, redis_job& job) {
+  x.found = store_->fetch(x.wanted, job.now_ms);
+  job.why = store_->last_failure();
+}
+
+void redis_worker_state::run(store_job& x, redis_job& job) {
+  std::vector<const entry*> entries;
+  for (auto& batch : x.batches)
+    for (auto& one : batch.get())
+      entries.push_back(&one);
+  x.outcomes = store_->put_each(entries, x.if_absent, job.now_ms);
+  job.why = store_->last_failure();
+}
+
+void redis_worker_state::run(remove_job& x, redis_job& job) {
+  x.report = store_->remove(x.gone, job.now_ms);
+  job.why = x.report.why;
+}
+
+void redis_worker_state::run(purge_job& x, redis_job& job) {
+  auto page = store_->purge_step(x.what, x.up_to, x.cursor, purge_budget,
+                                 job.now_ms);
+  if (page)
+    x.page = *std::move(page);
+  else
+    job.why = page.error();
+}
+
+void redis_worker_state::run(list_job& x, redis_job& job) {
+  auto& y = x.wanted;
+  auto page = store_->list(y.tenant, y.glob, y.cursor, y.budget, job.now_ms);
+  if (page)
+    x.page = *std::move(page);
+  else
+    job.why = page.error();
+}
+
+void redis_worker_state::run(replay_job& x, redis_job& job) {
+  job.why = store_->put(x.changes.puts, false, job.now_ms).why;
+  if (!job.why)
+    job.why = store_->remove(x.changes.gone, job.now_ms).why;
+}
+
+void redis_worker_state::run(probe_job& x, redis_job& job) {
+  if (auto alive = store_->ping(); !alive)
+    job.why = alive.error();
+  else
+    store_->describe(x.server);
+}
+
+redis_worker_actor::behavior_type
+redis_worker(redis_worker_actor::stateful_pointer<redis_worker_state> self,
+             redis_worker_setup setup) {
+  return self->state.make_behavior(std::move(setup));
+}
+
+} // namespace terrace

@@ -1,0 +1,126 @@
+/// The part of the Redis tier that may block: one connection, one job at a time.
+#pragma once
+
+#include "actors/clock.hpp"
+#include "messages/interfaces.hpp"
+#include "tiers/missed_writes.hpp"
+#include "tiers/redis_store.hpp"
+
+#include <memory>
+#include <variant>
+#include <vector>
+
+namespace terrace {
+
+// -- jobs ---------------------------------------------------------------------
+
+/// Look-ups of one or several requests.
+struct fetch_job {
+  keys wanted;
+  lookups found; ///< one per key
+};
+
+/// Writes of one or several requests.
+struct store_job {
+  std::vector<entry_batch> batches;
+  bool if_absent = false;
+  std::vector<redis_store::put_outcome> outcomes; ///< one per entry
+};
+
+struct remove_job {
+  removals gone;
+  remove_report report;
+};
+
+/// One step of a purge.
+struct purge_job {
+  selector what;
+  version_t up_to = 0;
+  std::string cursor;
+  redis_store::purge_page page;
+};
+
+struct list_job {
+  list_request wanted;
+  key_page page;
+};
+
+/// Writes and deletions that the tier had missed.
+struct replay_job {
+  missed_batch changes; ///< without a purge
+};
+
+/// A sign of life, and the server's figures.
+struct probe_job {
+  tier_status server;
+};
+
+/// Work for a worker. It goes to the worker and comes back with the results. In
+/// between, the tier may read what it asked for, and nothing else.
+struct redis_job {
+  std::variant<fetch_job, store_job, remove_job, purge_job, list_job,
+               replay_job, probe_job>
+    task;
+  std::int64_t now_ms = 0;
+  failure why; ///< why the job failed, wholly or in part
+};
+
+using redis_job_ptr = std::shared_ptr<redis_job>;
+
+} // namespace terrace
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(terrace::redis_job_ptr)
+
+namespace terrace {
+
+using redis_worker_actor = caf::typed_actor<
+  // Does the job and gives it back.
+  caf::replies_to<redis_job_ptr>::with<redis_job_ptr>>;
+
+// -- actor --------------------------------------------------------------------
+
+/// What a worker needs to open its connection.
+struct redis_worker_setup {
+  redis_options opts;
+  redis_address where;
+  std::shared_ptr<const codec> coder;
+  std::shared_ptr<redis_figures> figures;
+  std::string client_name;
+};
+
+/// Owns one `redis_store`. Whoever spawns it chooses `caf::detached`, because it
+/// blocks for as long as a command may take. Ends with the actor it is linked to.
+class redis_worker_state {
+public:
+  static inline const char* name = "terrace.redis.worker";
+
+  explicit redis_worker_state(redis_worker_actor::pointer self) : self_(self) {
+    // nop
+  }
+
+  redis_worker_actor::behavior_type make_behavior(redis_worker_setup setup);
+
+private:
+  void run(fetch_job& x, redis_job& job);
+
+  void run(store_job& x, redis_job& job);
+
+  void run(remove_job& x, redis_job& job);
+
+  void run(purge_job& x, redis_job& job);
+
+  void run(list_job& x, redis_job& job);
+
+  void run(replay_job& x, redis_job& job);
+
+  void run(probe_job& x, redis_job& job);
+
+  redis_worker_actor::pointer self_;   ///< the actor
+  std::unique_ptr<redis_store> store_; ///< the connection
+};
+
+redis_worker_actor::behavior_type
+redis_worker(redis_worker_actor::stateful_pointer<redis_worker_state> self,
+             redis_worker_setup setup);
+
+} // namespace terrace

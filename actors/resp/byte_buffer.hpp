@@ -1,0 +1,132 @@
+/// A growing run of bytes for sockets: unlike `std::vector` it neither fills new
+/// room with zeros nor keeps a large block once it has been emptied.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace terrace::resp {
+
+/// Single-owner. Growing throws `std::bad_alloc` and changes nothing then.
+class byte_buffer {
+public:
+  /// Blocks up to this size are kept by `clear`.
+  static constexpr std::size_t keep_limit = 64 * 1024;
+
+  // -- constructors -----------------------------------------------------------
+
+  byte_buffer() noexcept = default;
+
+  byte_buffer(byte_buffer&& x) noexcept
+    : data_(std::exchange(x.data_, nullptr)),
+      size_(std::exchange(x.size_, 0)),
+      capacity_(std::exchange(x.capacity_, 0)) {
+    // nop
+  }
+
+  byte_buffer& operator=(byte_buffer&& x) noexcept {
+    std::swap(data_, x.data_);
+    std::swap(size_, x.size_);
+    std::swap(capacity_, x.capacity_);
+    return *this;
+  }
+
+  ~byte_buffer() {
+    std::free(data_);
+  }
+
+  // -- properties -------------------------------------------------------------
+
+  char* data() noexcept {
+    return data_;
+  }
+
+  std::size_t size() const noexcept {
+    return size_;
+  }
+
+  std::size_t capacity() const noexcept {
+    return capacity_;
+  }
+
+  bool empty() const noexcept {
+    return size_ == 0;
+  }
+
+  std::string_view view() const noexcept {
+    return {data_, size_};
+  }
+
+  std::span<char> span() noexcept {
+    return {data_, size_};
+  }
+
+  // -- modifiers --------------------------------------------------------------
+
+  /// Room for `n` more bytes; write them there, then `commit` their end.
+  char* room(std::size_t n) {
+    if (capacity_ - size_ < n) [[unlikely]]
+      reserve(std::max(size_ + n, capacity_ * 2));
+    return data_ + size_;
+  }
+
+  void commit(const char* end) noexcept {
+    size_ = static_cast<std::size_t>(end - data_);
+  }
+
+  void append(std::string_view bytes) {
+    if (bytes.empty())
+      return;
+    auto* out = room(bytes.size());
+    std::memcpy(out, bytes.data(), bytes.size());
+    size_ += bytes.size();
+  }
+
+  void reserve(std::size_t n) {
+    if (n <= capacity_)
+      return;
+    n = std::max<std::size_t>(n, 512);
+    auto* mem = static_cast<char*>(std::realloc(data_, n));
+    if (!mem)
+      throw std::bad_alloc{};
+    data_ = mem;
+    capacity_ = n;
+  }
+
+  /// Drops the first `n` bytes. Costs a move of the rest.
+  void erase_front(std::size_t n) noexcept {
+    if (n == 0)
+      return;
+    if (n == size_) {
+      clear();
+      return;
+    }
+    size_ -= n;
+    std::memmove(data_, data_ + n, size_);
+  }
+
+  void clear() noexcept {
+    size_ = 0;
+    if (capacity_ > keep_limit)
+      release();
+  }
+
+  /// Gives the block back.
+  void release() noexcept {
+    std::free(std::exchange(data_, nullptr));
+    size_ = 0;
+    capacity_ = 0;
+  }
+
+private:
+  char* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+} // namespace terrace::resp

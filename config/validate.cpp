@@ -1,0 +1,79 @@
+#include "config/options_access.hpp"
+#include "config/text.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace terrace {
+
+namespace {
+
+using problems = std::vector<config_problem>;
+
+std::string written(const options& x, std::string_view name) {
+  auto info = find_option(name);
+  return clip(to_toml(*info, info->get(x), secrets::hide));
+}
+
+void check_each(const options& x, problems& out) {
+  for (auto& info : option_table())
+    if (!accepts(info, info.get(x)))
+      out.push_back(
+        {{info.name},
+         "expected " + expectation(info) + ", got " + written(x, info.name)});
+}
+
+void check_at_most(const options& x, std::string_view low,
+                   std::string_view high, problems& out) {
+  auto number = [&](std::string_view name) {
+    return std::get<std::int64_t>(find_option(name)->get(x));
+  };
+  if (number(low) > number(high))
+    out.push_back({{low, high},
+                   "expected at most " + std::string{high} + " ("
+                     + written(x, high) + "), got " + written(x, low)});
+}
+
+void check_chain(const options& x, problems& out) {
+  auto enabled = [&](const std::string& tier) {
+    return (tier == "memory" && x.memory.enabled)
+           || (tier == "redis" && x.redis.enabled)
+           || (tier == "disk" && x.disk.enabled);
+  };
+  auto& chain = x.cache.chain;
+  if (std::none_of(chain.begin(), chain.end(), enabled))
+    out.push_back(
+      {{"cache.chain", "memory.enabled", "redis.enabled", "disk.enabled"},
+       "expected at least one tier that is enabled, got "
+         + written(x, "cache.chain")});
+}
+
+void check_ports(const options& x, problems& out) {
+  auto address = [](const std::string& bind) {
+    return bind == "localhost" ? "127.0.0.1" : bind;
+  };
+  auto any = "0.0.0.0";
+  auto overlap = address(x.resp.bind) == address(x.http.bind)
+                 || x.resp.bind == any || x.http.bind == any;
+  if (x.resp.enabled && x.http.enabled && overlap && x.resp.port == x.http.port)
+    out.push_back(
+      {{"http.port", "resp.port"},
+       "expected another port than resp.port, got " + written(x, "http.port")});
+}
+
+} // namespace
+
+problems validate(const options& x) {
+  problems result;
+  check_each(x, result);
+  // The rules below rely on values that make sense one by one.
+  if (!result.empty())
+    return result;
+  check_chain(x, result);
+  check_at_most(x, "disk.commit_size", "disk.max_pending_size", result);
+  check_at_most(x, "resp.output_soft_limit", "resp.output_hard_limit", result);
+  check_ports(x, result);
+  return result;
+}
+
+} // namespace terrace

@@ -1,0 +1,345 @@
+// Bringing changes to disk.
+
+#include "tiers/lmdb_journal.hpp"
+#include "tiers/lmdb_store.hpp"
+
+#include <algorithm>
+#include <new>
+
+namespace terrace {
+
+namespace {
+
+/// Up to this many changes go straight into the tree when nothing else waits:
+/// at most some hundred pages, and counts are exact at once.
+constexpr std::size_t direct_changes = 256;
+
+/// A merge begins when this much is in the journal, or when there is no new
+/// change. The more, the less is written per change.
+constexpr std::uint64_t merge_bytes = 64ull << 20;
+
+/// One slice of a merge.
+constexpr std::size_t slice_changes = 32768;
+constexpr std::uint64_t slice_bytes = 16ull << 20;
+
+/// A record of this size changes mostly pages of its own: writing it to the
+/// journal first would only double the work.
+constexpr std::size_t large_record = 32768;
+
+/// Entries evicted, or rows purged, in one transaction.
+constexpr std::size_t eviction_step = 100000;
+constexpr std::size_t purge_step = 8192;
+
+} // namespace
+
+// -- store --------------------------------------------------------------------
+
+expected<lmdb_progress> lmdb_store::commit(std::int64_t now_ms) {
+  std::lock_guard lock{writer_};
+  return commit_locked(now_ms, false);
+}
+
+expected<void> lmdb_store::flush(std::int64_t now_ms) {
+  std::lock_guard lock{writer_};
+  for (;;) {
+    auto state = commit_locked(now_ms, true);
+    if (!state)
+      return state.error();
+    if (*state == lmdb_progress::idle)
+      return {};
+  }
+}
+
+expected<bool> lmdb_store::purge_some(lmdb_purge& x, std::int64_t now_ms) {
+  std::lock_guard lock{writer_};
+  try {
+    if (!x.begun) {
+      x.purged += hide_staged(x, now_ms);
+      x.begun = true;
+    }
+    auto newer = [this](const std::string& key) {
+      return overlay_.bytes() != 0 && overlay_.locked([&] {
+        return overlay_.peek(key) != nullptr;
+      });
+    };
+    lmdb_tree tree{env_, next_state()};
+    auto done = tree.purge(x.what, x.up_to, x.cursor, purge_step, now_ms,
+                           newer);
+    finish(tree, now_ms);
+    x.purged += tree.purged;
+    return done;
+  } catch (const lmdb_fault& fault) {
+    return fault.why;
+  } catch (const std::bad_alloc&) {
+    return failure{errc::no_space, "not enough memory"};
+  }
+}
+
+std::size_t lmdb_store::sweep(std::int64_t now_ms, std::size_t budget) {
+  std::lock_guard lock{writer_};
+  try {
+    if (next_state().floor == 0 && state_.bytes <= opts_.max_size
+        && !lmdb_expiry_due(env_, now_ms))
+      return budget;
+    lmdb_tree tree{env_, next_state()};
+    auto left = sweep_floor(tree, tree.expire(budget, now_ms), now_ms);
+    finish(tree, now_ms);
+    if (tree.state().floor == 0) {
+      // Unless it was raised meanwhile.
+      auto swept = swept_floor_;
+      floor_.compare_exchange_strong(swept, 0);
+    }
+    return left;
+  } catch (const lmdb_fault& x) {
+    note_failure(x.why);
+  } catch (const std::bad_alloc&) {
+    note_failure({errc::no_space, "not enough memory"});
+  }
+  return budget; // the next sweep tries again
+}
+
+// -- committing ---------------------------------------------------------------
+
+expected<lmdb_progress> lmdb_store::commit_locked(std::int64_t now_ms,
+                                                  bool directly) {
+  for (auto again = true;; again = false) {
+    failure why;
+    try {
+      auto result = try_commit(now_ms, directly);
+      failing_ = false;
+      return result;
+    } catch (const lmdb_fault& x) {
+      why = x.why;
+    } catch (const std::bad_alloc&) {
+      why = {errc::no_space, "not enough memory"};
+    }
+    overlay_.thaw();
+    if (again && why.code == errc::no_space && relieve(now_ms))
+      continue;
+    note_failure(why);
+    return why;
+  }
+}
+
+lmdb_progress lmdb_store::try_commit(std::int64_t now_ms, bool directly) {
+  auto* fresh = overlay_.freeze();
+  auto& journaled = overlay_.journaled();
+  auto backlog = run_ || !journaled.changes.empty();
+  if (fresh && !backlog
+      && (directly || fresh->changes.size() <= direct_changes)) {
+    merge_directly(*fresh, now_ms);
+    return lmdb_progress::idle;
+  }
+  if (!fresh && !backlog && !has_damage()
+      && next_state().floor == state_.floor)
+    return lmdb_progress::idle;
+  lmdb_tree tree{env_, next_state()};
+  auto& journals = env_.tables().journal;
+  auto enough = std::min(merge_bytes, opts_.max_pending_size / 4);
+  std::optional<lmdb_merge> started;
+  if (!run_ && !journaled.changes.empty()
+      && (directly || !fresh || journaled.bytes >= enough)) {
+    started.emplace(journaled);
+    tree.state().filling ^= 1;
+  }
+  std::vector<const lmdb_change*> merged;
+  if (fresh)
+    write_journal(tree, *fresh, now_ms, merged);
+  auto* run = started ? &*started : run_ ? &*run_ : nullptr;
+  std::size_t next = 0;
+  if (run) {
+    next = merge_slice(*run, tree, now_ms);
+    if (next == run->items.size())
+      tree.txn().clear(journals[tree.state().filling ^ 1]);
+  }
+  finish(tree, now_ms);
+  // It is on disk: now the memory follows.
+  for (auto* x : merged)
+    x->merged = true;
+  if (started) {
+    run_ = std::move(started);
+    overlay_.begin_merge();
+  }
+  if (fresh)
+    overlay_.keep();
+  if (run_) {
+    run_->next = next;
+    if (!run_->done())
+      return lmdb_progress::merging;
+    run_.reset();
+    overlay_.end_merge();
+  }
+  return journaled.changes.empty() ? lmdb_progress::idle
+                                   : lmdb_progress::journal;
+}
+
+void lmdb_store::merge_directly(const lmdb_layer& fresh, std::int64_t now_ms) {
+  lmdb_merge run{fresh};
+  while (!run.done()) {
+    lmdb_tree tree{env_, next_state()};
+    auto next = merge_slice(run, tree, now_ms);
+    finish(tree, now_ms);
+    run.next = next;
+  }
+  overlay_.drop_frozen();
+}
+
+void lmdb_store::write_journal(lmdb_tree& tree, const lmdb_layer& fresh,
+                               std::int64_t now_ms,
+                               std::vector<const lmdb_change*>& merged) {
+  // The journal that takes changes from this commit on.
+  lmdb_journal_writer out{
+    tree.txn(), env_.tables().journal[tree.state().filling]};
+  for (auto& [key, x] : fresh.changes) {
+    if (x.removed) {
+      out.remove(key, x.data.version);
+      continue;
+    }
+    auto bytes = encode(key, x);
+    if (bytes.size() >= large_record && x.data.version > tree.state().floor) {
+      tree.put(key, x.data, bytes, until(x.data, now_ms));
+      merged.push_back(&x);
+      continue;
+    }
+    out.put(key, bytes);
+    if (bytes.size() < x.data.value.size())
+      x.encoded = blob::copy(bytes); // compressed: not twice
+  }
+  out.finish();
+}
+
+std::size_t lmdb_store::merge_slice(const lmdb_merge& run, lmdb_tree& tree,
+                                    std::int64_t now_ms) {
+  auto next = run.next;
+  auto end = std::min(run.items.size(), next + slice_changes);
+  std::uint64_t bytes = 0;
+  for (; next < end && bytes < slice_bytes; ++next) {
+    auto& key = *run.items[next].key;
+    auto& x = *run.items[next].change;
+    if (x.merged)
+      continue;
+    auto leaves = until(x.data, now_ms);
+    if (x.removed || x.data.version <= tree.state().floor
+        || (leaves != 0 && leaves <= now_ms)) {
+      tree.remove(key, x.data.version);
+      continue;
+    }
+    auto encoded = x.encoded.empty() ? encode(key, x) : x.encoded.view();
+    tree.put(key, x.data, encoded, leaves);
+    bytes += key.size() + encoded.size();
+  }
+  return next;
+}
+
+std::string_view lmdb_store::encode(const std::string& key,
+                                    const lmdb_change& x) {
+  encoded_.clear();
+  // Sizes were checked when the change was staged: only memory can be short.
+  if (auto ok = codec_.encode(key, x.data, encoded_); !ok)
+    throw lmdb_fault{ok.error()};
+  return encoded_;
+}
+
+// -- around a transaction -----------------------------------------------------
+
+lmdb_state lmdb_store::next_state() const {
+  auto result = state_;
+  result.floor = std::max(result.floor,
+                          floor_.load(std::memory_order_acquire));
+  return result;
+}
+
+bool lmdb_store::has_damage() const {
+  std::lock_guard lock{mutex_};
+  return !quarantine_.empty();
+}
+
+void lmdb_store::finish(lmdb_tree& tree, std::int64_t now_ms) {
+  std::vector<std::pair<std::string, std::uint64_t>> damaged;
+  {
+    std::lock_guard lock{mutex_};
+    damaged.swap(quarantine_);
+  }
+  for (auto& [key, seq] : damaged)
+    tree.discard(key, seq);
+  auto within = tree.evict(opts_.max_size, eviction_step, now_ms);
+  tree.commit();
+  publish(tree);
+  quarantined_.fetch_add(damaged.size(), std::memory_order_relaxed);
+  // What was given to this transaction is on disk whatever happens now, and the
+  // next one goes on with evicting.
+  try {
+    while (!within) {
+      lmdb_tree more{env_, state_};
+      within = more.evict(opts_.max_size, eviction_step, now_ms);
+      more.commit();
+      publish(more);
+    }
+  } catch (const lmdb_fault& x) {
+    note_failure(x.why);
+  }
+}
+
+void lmdb_store::publish(lmdb_tree& tree) {
+  commits_.fetch_add(1, std::memory_order_relaxed);
+  evictions_.fetch_add(tree.evicted, std::memory_order_relaxed);
+  expirations_.fetch_add(tree.expired, std::memory_order_relaxed);
+  max_version_.store(tree.state().max_version, std::memory_order_release);
+  std::lock_guard lock{mutex_};
+  state_ = tree.state();
+  for (auto& [tenant, change] : tree.count_changes()) {
+    auto n = static_cast<std::int64_t>(counts_[tenant]) + change;
+    counts_[tenant] = static_cast<std::uint64_t>(std::max<std::int64_t>(n, 0));
+  }
+}
+
+/// Makes room on a full disk. A commit needs new pages before it gives old ones
+/// back, so this can fail as well.
+bool lmdb_store::relieve(std::int64_t now_ms) {
+  try {
+    lmdb_tree tree{env_, next_state()};
+    tree.evict(state_.bytes - state_.bytes / 8, eviction_step, now_ms);
+    if (tree.evicted + tree.expired == 0)
+      return false;
+    tree.commit();
+    publish(tree);
+    return true;
+  } catch (const lmdb_fault&) {
+    return false;
+  }
+}
+
+void lmdb_store::note_failure(const failure& why) {
+  commit_errors_.fetch_add(1, std::memory_order_relaxed);
+  std::lock_guard lock{mutex_};
+  last_failure_ = why;
+  failing_ = true;
+}
+
+/// Deletes what the floor hides. It has to wait until the overlay holds nothing
+/// from before the floor: it would come back to life without it.
+std::size_t lmdb_store::sweep_floor(lmdb_tree& tree, std::size_t budget,
+                                    std::int64_t now_ms) {
+  auto floor = tree.state().floor;
+  if (floor == 0 || state_.floor != floor || run_
+      || !overlay_.journaled().changes.empty())
+    return budget;
+  if (swept_floor_ != floor)
+    floor_cursor_.clear();
+  swept_floor_ = floor;
+  if (!tree.purge(selector{}, floor, floor_cursor_, budget, now_ms, {}))
+    return 0;
+  floor_cursor_.clear();
+  tree.state().floor = 0;
+  return budget;
+}
+
+std::int64_t lmdb_store::until(const record& x,
+                               std::int64_t now_ms) const noexcept {
+  if (opts_.max_ttl.count() <= 0)
+    return x.expires_ms;
+  auto latest = now_ms + opts_.max_ttl.count();
+  return x.expires_ms == 0 ? latest : std::min(latest, x.expires_ms);
+}
+
+} // namespace terrace

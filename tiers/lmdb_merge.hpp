@@ -1,0 +1,36 @@
+/// The changes of one layer of the overlay, sorted by key, on their way into the
+/// tree.
+///
+/// A merge is done in slices, one a transaction: neighbouring keys share pages,
+/// so the sum of the slices costs hardly more than one great transaction, and
+/// new changes reach the journal between them.
+#pragma once
+
+#include "tiers/lmdb_overlay.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace terrace {
+
+struct lmdb_merge {
+  struct item {
+    std::uint64_t order; ///< first bytes of the key, for fast comparison
+    const std::string* key;
+    const lmdb_change* change;
+  };
+
+  /// The layer has to stay as it is until the merge is over.
+  explicit lmdb_merge(const lmdb_layer& layer);
+
+  bool done() const noexcept {
+    return next == items.size();
+  }
+
+  std::vector<item> items;
+  std::size_t next = 0; ///< first item that has not been committed
+};
+
+} // namespace terrace

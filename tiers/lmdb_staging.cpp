@@ -1,0 +1,208 @@
+// Taking changes into the overlay.
+
+#include "tiers/lmdb_store.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace terrace {
+
+namespace {
+
+constexpr std::size_t u16_max = std::numeric_limits<std::uint16_t>::max();
+
+} // namespace
+
+bool lmdb_store::fetch_staged(std::span<const std::string> xs,
+                              std::int64_t now_ms, lookups& out) {
+  if (overlay_.bytes() == 0)
+    return xs.empty();
+  return overlay_.locked([&] {
+    out.clear();
+    out.reserve(xs.size());
+    for (auto& key : xs) {
+      auto* x = overlay_.peek(key);
+      if (!x)
+        return false;
+      auto what = x->removed ? lmdb_overlay::state::removed
+                             : lmdb_overlay::state::record;
+      out.push_back(answer(x->data, what, now_ms));
+    }
+    return true;
+  });
+}
+
+// -- entries ------------------------------------------------------------------
+
+bool lmdb_store::try_stage(std::span<const entry> xs, bool if_absent,
+                           std::int64_t now_ms, store_report& out) {
+  return overlay_.locked([&] {
+    // Read under the mutex: an entry that leaves the overlay is in the tree, and
+    // in this figure, before.
+    auto newest = max_version_.load(std::memory_order_acquire);
+    for (auto& x : xs)
+      if ((if_absent || x.data.version <= newest) && !overlay_.peek(x.key))
+        return false;
+    for (auto& x : xs)
+      stage_one(x, if_absent, nullptr, now_ms, out);
+    return true;
+  });
+}
+
+store_report lmdb_store::stage(std::span<const entry> xs, bool if_absent,
+                               const lookups& known, std::int64_t now_ms) {
+  store_report result;
+  overlay_.locked([&] {
+    for (std::size_t i = 0; i < xs.size(); ++i)
+      stage_one(xs[i], if_absent, &known[i], now_ms, result);
+  });
+  return result;
+}
+
+void lmdb_store::stage_one(const entry& x, bool if_absent, const lookup* known,
+                           std::int64_t now_ms, store_report& out) {
+  auto present = false;
+  auto live = false;
+  version_t version = 0;
+  if (auto* above = overlay_.peek(x.key)) {
+    present = true;
+    version = above->data.version;
+    live = !above->removed && !above->data.expired(now_ms);
+    // A marker without a record behind it only keeps older versions out.
+    if (above->removed && version == x.data.version)
+      ++version;
+  } else if (known) {
+    present = known->data.version != 0;
+    version = known->data.version;
+    live = known->hit();
+  }
+  if (!fits(x) || x.data.expired(now_ms) || (if_absent && live)
+      || (present && version > x.data.version)) {
+    ++out.refused;
+    return;
+  }
+  if (overfull()) {
+    give_up(x.key, x.data.version);
+    given_up_.fetch_add(1, std::memory_order_relaxed);
+    ++out.failed;
+    std::lock_guard lock{mutex_};
+    if (!out.why)
+      out.why = last_failure_;
+    return;
+  }
+  overlay_.stage(x.key, x.data, false);
+  ++out.stored;
+}
+
+/// What could never be written is refused here, so that no commit can fail
+/// because of one entry.
+bool lmdb_store::fits(const entry& x) const noexcept {
+  auto& value = x.data.value;
+  return is_qualified(x.key) && value.size() <= opts_.max_value_size
+         && value.size() <= std::numeric_limits<std::uint32_t>::max()
+         && 2 * x.key.size() + value.size() + 128 <= opts_.max_size
+         && x.data.tags.size() <= u16_max
+         && std::all_of(x.data.tags.begin(), x.data.tags.end(),
+                        [](auto& tag) { return tag.size() <= u16_max; });
+}
+
+bool lmdb_store::overfull() const noexcept {
+  return failing_.load(std::memory_order_relaxed)
+         && overlay_.bytes() > opts_.max_pending_size;
+}
+
+void lmdb_store::give_up(const std::string& key, version_t version) {
+  auto limit = opts_.max_pending_size + opts_.max_pending_size / 4;
+  if (overlay_.bytes() <= limit) {
+    record marker;
+    marker.version = version;
+    overlay_.stage(key, std::move(marker), true);
+    return;
+  }
+  auto lost = std::max(overlay_.drop_active(), version);
+  if (lost > floor_.load(std::memory_order_relaxed))
+    floor_.store(lost, std::memory_order_release);
+}
+
+// -- removals -----------------------------------------------------------------
+
+bool lmdb_store::try_stage(std::span<const removal> xs, std::int64_t now_ms,
+                           remove_report& out) {
+  return overlay_.locked([&] {
+    for (auto& x : xs)
+      if (!overlay_.peek(x.key))
+        return false;
+    for (auto& x : xs)
+      out.existed.push_back(stage_one(x, nullptr, now_ms));
+    return true;
+  });
+}
+
+remove_report lmdb_store::stage(std::span<const removal> xs,
+                                const lookups& known, std::int64_t now_ms) {
+  remove_report result;
+  overlay_.locked([&] {
+    for (std::size_t i = 0; i < xs.size(); ++i)
+      result.existed.push_back(stage_one(xs[i], &known[i], now_ms));
+  });
+  for (auto& x : known) {
+    // A damaged record is deleted like any other.
+    if (x.what == lookup::outcome::error && x.code != errc::corrupt) {
+      result.existed.assign(xs.size(), false);
+      result.why.code = x.code;
+      break;
+    }
+  }
+  return result;
+}
+
+bool lmdb_store::stage_one(const removal& x, const lookup* known,
+                           std::int64_t now_ms) {
+  auto existed = false;
+  if (auto* above = overlay_.peek(x.key)) {
+    if (above->data.version > x.version)
+      return false;
+    existed = !above->removed
+              && answer(above->data, lmdb_overlay::state::record, now_ms).hit();
+  } else if (known) {
+    auto absent = known->data.version == 0
+                  && known->what == lookup::outcome::miss;
+    if (absent || known->data.version > x.version)
+      return false;
+    existed = known->hit();
+  }
+  if (!is_qualified(x.key))
+    return false;
+  if (overfull()) {
+    give_up(x.key, x.version);
+    return existed;
+  }
+  record marker;
+  marker.version = x.version;
+  overlay_.stage(x.key, std::move(marker), true);
+  return existed;
+}
+
+std::uint64_t lmdb_store::hide_staged(const lmdb_purge& x,
+                                      std::int64_t now_ms) {
+  std::vector<removal> hidden;
+  auto prefix = x.what.key_prefix();
+  auto wanted = [&prefix](std::string_view key) {
+    return key.starts_with(prefix);
+  };
+  overlay_.each(wanted, [&](const std::string& key, const lmdb_change& change) {
+    if (!change.removed && change.data.version <= x.up_to
+        && x.what.matches(key, change.data.tags))
+      hidden.push_back({key, change.data.version});
+  });
+  std::uint64_t result = 0;
+  overlay_.locked([&] {
+    for (auto& y : hidden)
+      if (auto* now = overlay_.peek(y.key);
+          now && !now->removed && now->data.version == y.version)
+        result += stage_one(y, nullptr, now_ms) ? 1 : 0;
+  });
+  return result;
+}
+
+} // namespace terrace

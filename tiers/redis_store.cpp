@@ -1,0 +1,518 @@
+// The only file that knows hiredis: that is why the connection stands here,
+// before the operations on keys. Those that walk are in redis_walk.cpp.
+#include "tiers/redis_store.hpp"
+
+#include "tiers/redis_script.hpp"
+
+#include <hiredis/hiredis.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+namespace terrace {
+
+namespace {
+
+using reply_kind = redis_reply::kind;
+
+/// Keys in one MGET and changes in one script call. Other clients of the server
+/// wait for the whole command; this many take a fraction of a millisecond.
+constexpr std::size_t keys_per_command = 128;
+
+/// A script call takes no further change once it holds this much, and a pipeline
+/// no further call once it holds eight times this much.
+constexpr std::size_t bytes_per_command = 1 << 20;
+
+/// Redis refuses expiries that overflow; a century is never in anyone's way.
+constexpr std::int64_t longest_life_ms = 100ll * 365 * 24 * 3600 * 1000;
+
+struct free_context {
+  void operator()(redisContext* x) const noexcept {
+    redisFree(x);
+  }
+};
+
+struct free_reply {
+  void operator()(redisReply* x) const noexcept {
+    freeReplyObject(x);
+  }
+};
+
+using context_ptr = std::unique_ptr<redisContext, free_context>;
+using reply_ptr = std::unique_ptr<redisReply, free_reply>;
+
+redis_reply view_of(const redisReply& x) {
+  std::string_view text{x.str ? x.str : "", x.str ? x.len : 0};
+  switch (x.type) {
+    case REDIS_REPLY_STRING:
+      return {reply_kind::text, text, 0, {}};
+    case REDIS_REPLY_STATUS:
+      return {reply_kind::status, text, 0, {}};
+    case REDIS_REPLY_ERROR:
+      return {reply_kind::error, text, 0, {}};
+    case REDIS_REPLY_INTEGER:
+      return {reply_kind::integer, {}, x.integer, {}};
+    case REDIS_REPLY_ARRAY: {
+      redis_reply result{reply_kind::array, {}, 0, {}};
+      result.elements.reserve(x.elements);
+      for (std::size_t i = 0; i < x.elements; ++i)
+        result.elements.push_back(view_of(*x.element[i]));
+      return result;
+    }
+    default:
+      return {};
+  }
+}
+
+timeval to_timeval(milliseconds x) noexcept {
+  return {static_cast<time_t>(x.count() / 1000),
+          static_cast<suseconds_t>(x.count() % 1000 * 1000)};
+}
+
+} // namespace
+
+// -- connection ---------------------------------------------------------------
+
+/// One connection to the server, or none at the moment.
+struct redis_store::connection {
+  enum class outcome { done, broken, failed };
+
+  redis_address where;
+  milliseconds connect_timeout;
+  milliseconds command_timeout;
+  std::string client_name;
+  std::shared_ptr<redis_figures> figures;
+  context_ptr context;
+  bool was_connected = false;
+  std::vector<reply_ptr> replies; ///< one per command of the latest pipeline
+  failure why;                    ///< what went wrong last
+
+  /// Sends `x` and reads one reply per command, over a new connection if there
+  /// is none or if the server has closed it meanwhile.
+  bool exchange(const redis_pipeline& x) {
+    const bool reused = context != nullptr;
+    if (!reused && !connect())
+      return false;
+    auto result = attempt(x);
+    if (result == outcome::broken && reused) {
+      figures->retried();
+      if (!connect())
+        return false;
+      result = attempt(x);
+    }
+    return result == outcome::done;
+  }
+
+  bool connect() {
+    auto limit = to_timeval(connect_timeout);
+    errno = 0;
+    auto* raw = where.path.empty()
+                  ? redisConnectWithTimeout(where.host.c_str(), where.port,
+                                            limit)
+                  : redisConnectUnixWithTimeout(where.path.c_str(), limit);
+    auto number = errno;
+    context.reset(raw);
+    if (!context) {
+      why = {errc::no_space, "no memory for a connection"};
+      return false;
+    }
+    if (context->err) {
+      socket_failed(number);
+      return false;
+    }
+    redisSetTimeout(raw, to_timeval(command_timeout));
+    if (where.path.empty())
+      redisEnableKeepAlive(raw);
+    if (!log_in())
+      return false;
+    figures->connected(std::exchange(was_connected, true));
+    return true;
+  }
+
+  bool log_in() {
+    redis_pipeline hello;
+    if (!where.user.empty())
+      hello.add({"AUTH", where.user, where.password});
+    else if (!where.password.empty())
+      hello.add({"AUTH", where.password});
+    if (where.db != 0)
+      hello.add({"SELECT", std::to_string(where.db)});
+    const auto needed = hello.commands;
+    hello.add({"CLIENT", "SETNAME", client_name});
+    if (attempt(hello) != outcome::done)
+      return false;
+    for (std::size_t i = 0; i < replies.size(); ++i) {
+      auto answer = view_of(*replies[i]);
+      auto problem = answer.is(reply_kind::error)
+                       ? translate_redis_error(answer.text)
+                       : failure{};
+      // The name is a label for operators, and a server may forbid it. But a
+      // server that has no room for a client says so in its first answer,
+      // whatever was asked.
+      if (problem && (i < needed || problem.code == errc::overloaded)) {
+        context.reset();
+        why = std::move(problem);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  outcome attempt(const redis_pipeline& x) {
+    replies.clear();
+    auto left = std::string_view{x.bytes};
+    while (!left.empty()) {
+      auto n = ::send(context->fd, left.data(), left.size(), MSG_NOSIGNAL);
+      if (n >= 0)
+        left.remove_prefix(static_cast<std::size_t>(n));
+      else if (errno != EINTR)
+        return socket_failed(errno);
+    }
+    replies.reserve(x.commands);
+    while (replies.size() < x.commands) {
+      void* answer = nullptr;
+      errno = 0;
+      if (redisGetReply(context.get(), &answer) != REDIS_OK)
+        return socket_failed(errno);
+      replies.emplace_back(static_cast<redisReply*>(answer));
+    }
+    return outcome::done;
+  }
+
+  /// Translates what went wrong on the socket and closes it.
+  outcome socket_failed(int number) {
+    auto what = context->err;
+    auto* reader = context->reader;
+    const bool half_a_reply
+      = reader && (reader->ridx >= 0 || reader->pos < reader->len);
+    std::string text = what ? context->errstr : std::strerror(number);
+    // Nothing that is still unsent shall reach the server after the failure.
+    linger hard{1, 0};
+    ::setsockopt(context->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    context.reset();
+    if (what == REDIS_ERR_PROTOCOL || (what == REDIS_ERR_EOF && half_a_reply)) {
+      why = {errc::protocol_violation, std::move(text)};
+      return outcome::failed;
+    }
+    if (number == EAGAIN || number == ETIMEDOUT || number == EINPROGRESS) {
+      why = {errc::timeout, "no answer in time: " + text};
+      return outcome::failed;
+    }
+    why = {errc::unavailable, std::move(text)};
+    const bool closed_by_server = what == REDIS_ERR_EOF || number == EPIPE
+                                  || number == ECONNRESET;
+    return closed_by_server ? outcome::broken : outcome::failed;
+  }
+};
+
+/// A write (`data` set) or a deletion.
+struct redis_store::change {
+  const std::string* key = nullptr;
+  const record* data = nullptr;
+  version_t version = 0;
+  bool only_records = false; ///< leave what is not a record alone
+};
+
+// -- constructors -------------------------------------------------------------
+
+redis_store::redis_store(const redis_options& opts, redis_address where,
+                         std::shared_ptr<const codec> coder,
+                         std::shared_ptr<redis_figures> figures,
+                         std::string client_name)
+  : opts_(opts),
+    codec_(std::move(coder)),
+    figures_(std::move(figures)),
+    names_(opts.prefix),
+    link_(std::make_unique<connection>()) {
+  opts_.max_batch = std::max(opts_.max_batch, 1u);
+  link_->where = std::move(where);
+  link_->connect_timeout = opts.connect_timeout;
+  link_->command_timeout = opts.command_timeout;
+  link_->client_name = std::move(client_name);
+  link_->figures = figures_;
+}
+
+redis_store::~redis_store() = default;
+
+// -- looking up ---------------------------------------------------------------
+
+lookups redis_store::fetch(std::span<const std::string> keys,
+                           std::int64_t now_ms) {
+  last_failure_ = {};
+  lookups result;
+  result.reserve(keys.size());
+  try {
+    while (result.size() < keys.size() && !last_failure_) {
+      auto n = std::min<std::size_t>(keys.size() - result.size(),
+                                     opts_.max_batch);
+      fetch_part(keys.subspan(result.size(), n), now_ms, result);
+    }
+  } catch (const std::bad_alloc&) {
+    fail_out_of_memory();
+  }
+  result.resize(keys.size(), lookup::failed(last_failure_.code));
+  return result;
+}
+
+void redis_store::fetch_part(std::span<const std::string> keys,
+                             std::int64_t now_ms, lookups& out) {
+  pipeline_.clear();
+  for (std::size_t i = 0; i < keys.size(); i += keys_per_command) {
+    auto part = keys.subspan(i, std::min(keys.size() - i, keys_per_command));
+    pipeline_.begin(part.size() + 1);
+    append_redis_argument(pipeline_.bytes, "MGET");
+    for (auto& key : part)
+      append_redis_argument(pipeline_.bytes, names_.name_of(key));
+  }
+  if (!exchange())
+    return;
+  for (std::size_t i = 0; i < replies_.size(); ++i) {
+    auto n = std::min(keys.size(), keys_per_command);
+    auto* values = answer(i, reply_kind::array, "MGET", n);
+    if (!values)
+      return;
+    for (std::size_t j = 0; j < n; ++j)
+      out.push_back(read_record(keys[j], values->elements[j], now_ms));
+    keys = keys.subspan(n);
+  }
+}
+
+lookup redis_store::read_record(std::string_view key, const redis_reply& x,
+                                std::int64_t now_ms) const {
+  if (!x.is(reply_kind::text))
+    return lookup::missed();
+  auto data = codec_->decode(key, x.text);
+  if (!data) {
+    figures_->failed(data.error().code);
+    return lookup::failed(data.error().code);
+  }
+  if (data->expired(now_ms))
+    return lookup::missed();
+  return lookup::found(*std::move(data), tier_kind::redis);
+}
+
+// -- changing -----------------------------------------------------------------
+
+store_report redis_store::put(std::span<const entry> xs, bool if_absent,
+                              std::int64_t now_ms) {
+  store_report result;
+  std::vector<const entry*> pointers;
+  pointers.reserve(xs.size());
+  for (auto& x : xs)
+    pointers.push_back(&x);
+  for (auto x : put_each(pointers, if_absent, now_ms)) {
+    result.stored += x == put_outcome::stored;
+    result.refused += x == put_outcome::refused;
+    result.failed += x == put_outcome::failed;
+  }
+  if (result.failed > 0)
+    result.why = last_failure_;
+  return result;
+}
+
+std::vector<redis_store::put_outcome>
+redis_store::put_each(std::span<const entry* const> xs, bool if_absent,
+                      std::int64_t now_ms) {
+  std::vector<put_outcome> result(xs.size(), put_outcome::refused);
+  std::vector<change> changes;
+  std::vector<std::size_t> places;
+  changes.reserve(xs.size());
+  places.reserve(xs.size());
+  for (std::size_t i = 0; i < xs.size(); ++i) {
+    auto& data = xs[i]->data;
+    const bool fits = data.value.size() <= opts_.max_value_size
+                      && !data.expired(now_ms);
+    if (!fits && if_absent)
+      continue;
+    // What a refused entry was to replace must not outlive it.
+    changes.push_back({&xs[i]->key, fits ? &data : nullptr, data.version});
+    places.push_back(i);
+  }
+  auto outcomes = run(changes, if_absent, now_ms);
+  for (std::size_t i = 0; i < places.size(); ++i)
+    if (outcomes[i] == 's')
+      result[places[i]] = put_outcome::stored;
+    else if (outcomes[i] == 'f')
+      result[places[i]] = put_outcome::failed;
+  return result;
+}
+
+remove_report redis_store::remove(std::span<const removal> xs,
+                                  std::int64_t now_ms) {
+  std::vector<change> changes;
+  changes.reserve(xs.size());
+  for (auto& x : xs)
+    changes.push_back({&x.key, nullptr, x.version});
+  auto outcomes = run(changes, false, now_ms);
+  remove_report result{std::vector<bool>(xs.size()), last_failure_};
+  if (!result.why)
+    for (std::size_t i = 0; i < xs.size(); ++i)
+      result.existed[i] = outcomes[i] == 'd';
+  return result;
+}
+
+expected<std::uint64_t> redis_store::remove_records(const keys& xs,
+                                                    version_t up_to,
+                                                    std::int64_t now_ms) {
+  std::vector<change> changes;
+  changes.reserve(xs.size());
+  for (auto& x : xs)
+    changes.push_back({&x, nullptr, up_to, true});
+  auto outcomes = run(changes, false, now_ms);
+  if (last_failure_)
+    return last_failure_;
+  return static_cast<std::uint64_t>(
+    std::count(outcomes.begin(), outcomes.end(), 'd'));
+}
+
+std::string redis_store::run(std::span<const change> xs, bool if_absent,
+                             std::int64_t now_ms) {
+  last_failure_ = {};
+  std::string result;
+  try {
+    result.reserve(xs.size());
+    while (result.size() < xs.size() && !last_failure_)
+      run_part(xs.subspan(result.size()), if_absent, now_ms, result);
+  } catch (const std::bad_alloc&) {
+    fail_out_of_memory();
+  }
+  result.resize(xs.size(), 'f');
+  return result;
+}
+
+void redis_store::run_part(std::span<const change> xs, bool if_absent,
+                           std::int64_t now_ms, std::string& out) {
+  // A second round is needed when the server has lost the script, because it
+  // was restarted or told SCRIPT FLUSH.
+  for (int round = 0; round < 2; ++round) {
+    if (script_.empty() && !load_script())
+      return;
+    auto sizes = encode(xs, if_absent, now_ms);
+    if (!exchange())
+      return;
+    if (!replies_[0].is(reply_kind::error)
+        || !replies_[0].text.starts_with("NOSCRIPT")) {
+      for (std::size_t i = 0; i < sizes.size(); ++i) {
+        auto* outcomes = answer(i, reply_kind::text, "EVALSHA", sizes[i]);
+        if (!outcomes)
+          return;
+        out += outcomes->text;
+      }
+      return;
+    }
+    script_.clear();
+  }
+  fail({errc::unavailable, "the server forgets scripts at once"});
+}
+
+bool redis_store::load_script() {
+  pipeline_.clear();
+  pipeline_.add({"SCRIPT", "LOAD", redis_script});
+  auto* name = exchange() ? answer(0, reply_kind::text, "SCRIPT LOAD") : nullptr;
+  if (name)
+    script_ = name->text;
+  return name != nullptr;
+}
+
+std::vector<std::size_t> redis_store::encode(std::span<const change> xs,
+                                             bool if_absent,
+                                             std::int64_t now_ms) {
+  std::vector<std::size_t> sizes;
+  std::string names;
+  std::string arguments;
+  auto now = std::to_string(now_ms);
+  auto& out = pipeline_.bytes;
+  pipeline_.clear();
+  xs = xs.first(std::min<std::size_t>(xs.size(), opts_.max_batch));
+  while (!xs.empty() && out.size() < 8 * bytes_per_command) {
+    names.clear();
+    arguments.clear();
+    std::size_t n = 0;
+    while (n < xs.size() && n < keys_per_command
+           && arguments.size() < bytes_per_command) {
+      append_redis_argument(names, names_.name_of(*xs[n].key));
+      append_change(xs[n], now_ms, arguments);
+      ++n;
+    }
+    pipeline_.begin(5 + 3 * n);
+    append_redis_argument(out, "EVALSHA");
+    append_redis_argument(out, script_);
+    append_redis_argument(out, std::to_string(n));
+    out += names;
+    append_redis_argument(out, now);
+    append_redis_argument(out, if_absent ? "1" : "0");
+    out += arguments;
+    sizes.push_back(n);
+    xs = xs.subspan(n);
+  }
+  return sizes;
+}
+
+void redis_store::append_change(const change& x, std::int64_t now_ms,
+                                std::string& out) {
+  record_bytes_.clear();
+  if (x.data && codec_->encode(*x.key, *x.data, record_bytes_)) {
+    auto life = x.data->expires_ms == 0 ? longest_life_ms
+                                        : x.data->expires_ms - now_ms;
+    if (opts_.max_ttl.count() > 0)
+      life = std::min<std::int64_t>(life, opts_.max_ttl.count());
+    const bool forever = life >= longest_life_ms;
+    append_redis_argument(out, forever ? "0" : std::to_string(life));
+  } else {
+    // A deletion, or a record that the format cannot hold: like one too large.
+    record_bytes_.assign(sizeof(version_t), '\0');
+    for (std::size_t i = 0; i < sizeof(version_t); ++i)
+      record_bytes_ += static_cast<char>(x.version >> (8 * i) & 0xff);
+    append_redis_argument(out, x.only_records ? "-2" : "-1");
+  }
+  append_redis_argument(out, record_bytes_);
+}
+
+// -- exchanging ---------------------------------------------------------------
+
+bool redis_store::exchange() {
+  replies_.clear();
+  if (!link_->exchange(pipeline_)) {
+    fail(link_->why);
+    return false;
+  }
+  replies_.reserve(link_->replies.size());
+  for (auto& x : link_->replies)
+    replies_.push_back(view_of(*x));
+  return true;
+}
+
+const redis_reply* redis_store::answer(std::size_t i, reply_kind wanted,
+                                       std::string_view command,
+                                       std::optional<std::size_t> size) {
+  auto& x = replies_[i];
+  if (x.is(wanted)
+      && (!size || *size == (x.is(reply_kind::array) ? x.elements.size()
+                                               : x.text.size())))
+    return &x;
+  if (x.is(reply_kind::error))
+    fail(translate_redis_error(x.text));
+  else
+    fail({errc::protocol_violation,
+          "unexpected reply to " + std::string{command}});
+  return nullptr;
+}
+
+failure redis_store::fail(failure why) {
+  figures_->failed(why.code);
+  if (why.code == errc::protocol_violation)
+    link_->context.reset();
+  last_failure_ = std::move(why);
+  return last_failure_;
+}
+
+failure redis_store::fail_out_of_memory() {
+  // Part of the replies may be unread.
+  link_->context.reset();
+  return fail({errc::no_space, "no memory for a batch"});
+}
+
+} // namespace terrace

@@ -1,0 +1,19 @@
+#include "tiers/redis_url.hpp"
+
+namespace terrace {
+
+expected<redis_address> read_redis_url(std::string_view url) {
+  if (auto address = parse_redis_url(url))
+    return *std::move(address);
+  auto text = mask_redis_url(url);
+  if (url.starts_with("rediss://"))
+    return failure{errc::invalid_argument,
+                   text + ": TLS is not available with this hiredis"};
+  return failure{errc::invalid_argument,
+                 '"' + text
+                   + "\" is not of the form "
+                     "redis://[[user]:password@]host[:port][/db] or "
+                     "unix://path[?db=n]"};
+}
+
+} // namespace terrace
