@@ -191,12 +191,12 @@ private:
 
   void run(const http_route& x, const httplib::Request& in, std::string body,
            httplib::Response& out) {
-    auto start = clock_type::now();
+    auto start = tcp_connection::clock::now();
     http_request request{in.method, in.path, std::move(body),
                          in.get_header_value("Origin"),
                          in.get_header_value("Host")};
     put(out, x.handler(request));
-    figures_.latency.record(clock_type::now() - start);
+    figures_.latency.record(tcp_connection::clock::now() - start);
   }
 
   void count(const httplib::Request& in, const httplib::Response& out) {

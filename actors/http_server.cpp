@@ -105,8 +105,8 @@ private:
     auto first = tcp_connection::clock::time_point::max();
     for (auto& x : xs)
       first = std::min(first, x->idle_until);
-    auto left
-      = std::chrono::ceil<std::chrono::milliseconds>(first - tcp_connection::clock::now());
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(
+      first - tcp_connection::clock::now());
     return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
   }
 

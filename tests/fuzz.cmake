@@ -73,10 +73,13 @@ foreach(fuzzer ${fuzzers})
   # given.
   file(GLOB seeds CONFIGURE_DEPENDS
        ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name}/*)
-  list(JOIN seeds "," seeds)
+  if(seeds)
+    list(JOIN seeds "," seeds)
+    set(seeds -seed_inputs=${seeds})
+  endif()
   add_test(NAME fuzz.${name}
            COMMAND ${fuzz_dir}/${name} -runs=200000 -max_len=4096 -seed=1
-                   -seed_inputs=${seeds})
+                   ${seeds})
   set_tests_properties(fuzz.${name} PROPERTIES TIMEOUT 300
     WORKING_DIRECTORY ${fuzz_dir})
 endforeach()

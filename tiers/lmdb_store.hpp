@@ -201,7 +201,7 @@ private:
 
   lmdb_progress try_commit(std::int64_t now_ms, bool directly);
 
-  void merge_directly(const lmdb_layer_ptr& fresh, std::int64_t now_ms);
+  void merge_directly(const lmdb_layer& fresh, std::int64_t now_ms);
 
   void write_journal(lmdb_tree& tree, const lmdb_layer& fresh,
                      std::int64_t now_ms,

@@ -6,8 +6,8 @@
 #include "actors/resp/parser.hpp"
 #include "actors/resp/shard_queue.hpp"
 #include "actors/resp/slot.hpp"
-#include "messages/selector.hpp"
 #include "messages/list_request.hpp"
+#include "messages/selector.hpp"
 
 #include <array>
 #include <deque>
@@ -90,9 +90,24 @@ public:
     }
     if (slots_.empty())
       return out;
-    if (!slots_.back().is_text())
+    if (!slots_.back().is_text()) {
       slots_.emplace_back();
+      text_bytes_ = 0;
+    }
     return slots_.back().text();
+  }
+
+  /// To be called when a request was executed: takes note of what it wrote.
+  void executed() noexcept {
+    if (!slots_.empty() && slots_.back().is_text()) {
+      auto size = slots_.back().bytes();
+      slot_bytes_ += size - text_bytes_;
+      text_bytes_ = size;
+    }
+    if (mode == replies::skip_next)
+      mode = replies::skip_this;
+    else if (mode == replies::skip_this)
+      mode = replies::on;
   }
 
   /// Bytes that wait for the client to take them.
@@ -124,7 +139,7 @@ public:
   /// Moves the replies that are complete and in turn to `out`.
   void settle() {
     while (!slots_.empty() && slots_.front().ready()) {
-      slot_bytes_ -= slots_.front().is_text() ? 0 : slots_.front().bytes();
+      slot_bytes_ -= slots_.front().bytes();
       slots_.front().render(out, resp3);
       slots_.pop_front();
       ++first_slot_;
@@ -169,7 +184,8 @@ public:
 private:
   std::deque<slot> slots_;
   std::uint64_t first_slot_ = 0;
-  std::size_t slot_bytes_ = 0;
+  std::size_t slot_bytes_ = 0; ///< bytes of all slots
+  std::size_t text_bytes_ = 0; ///< of which in the last slot, if it is text
   std::array<std::uint64_t, 4> written_{}; ///< a small Bloom filter of hashes
 };
 

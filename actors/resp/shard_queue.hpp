@@ -69,6 +69,15 @@ public:
     bytes_ -= bytes;
   }
 
+  /// For the owner, to remember that there is something to send.
+  bool marked() const noexcept {
+    return marked_;
+  }
+
+  void mark(bool x) noexcept {
+    marked_ = x;
+  }
+
   /// Bytes of changes that wait or are under way.
   std::size_t bytes() const noexcept {
     return bytes_;
@@ -87,6 +96,7 @@ private:
   std::deque<shard_batch> waiting_;
   std::size_t in_flight_ = 0;
   std::size_t bytes_ = 0;
+  bool marked_ = false;
 };
 
 } // namespace terrace::resp

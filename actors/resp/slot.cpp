@@ -78,8 +78,11 @@ void slot::keep(part& where, blob x) {
 }
 
 void slot::put(std::uint32_t index, blob x) {
-  keep(many_[index], std::move(x));
   --left_;
+  if (what_ == shape::values)
+    keep(many_[index], std::move(x));
+  else
+    ++number_;
 }
 
 void slot::put(std::uint32_t index, lookup& x, std::int64_t now_ms) {

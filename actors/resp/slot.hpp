@@ -59,6 +59,11 @@ public:
     return what_ == shape::text;
   }
 
+  /// It answers what was there before a change.
+  bool is_old_value() const noexcept {
+    return what_ == shape::old_value;
+  }
+
   output& text() noexcept {
     return *text_;
   }
@@ -70,7 +75,7 @@ public:
 
   // -- results ----------------------------------------------------------------
 
-  /// A value that was at hand when the command began.
+  /// A key that was found when the command began.
   void put(std::uint32_t index, blob x);
 
   void put(std::uint32_t index, lookup& x, std::int64_t now_ms);

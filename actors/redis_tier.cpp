@@ -1,0 +1,369 @@
+// Requests and answers; connections and recovery are in redis_link.cpp.
+#include "actors/redis_tier.hpp"
+
+#include "actors/log.hpp"
+
+#include <algorithm>
+
+namespace terrace {
+
+namespace {
+
+/// Keys looked at in one page of a count.
+constexpr std::uint64_t count_budget = 1000;
+
+} // namespace
+
+redis_tier_actor::behavior_type
+redis_tier_state::make_behavior(redis_tier_setup setup) {
+  setup_ = std::move(setup);
+  auto& opts = setup_.opts;
+  opts.max_batch = std::max(opts.max_batch, 1u);
+  breaker_.emplace(opts.breaker_failures, opts.breaker_open_for);
+  missed_.emplace(opts.max_missed, opts.max_missed_size);
+  log_ = &log_of("redis");
+  self_->set_error_handler([](caf::scheduled_actor*, caf::error&) {});
+  self_->set_exit_handler([this](const caf::exit_msg& x) {
+    if (!replace_worker(x.source))
+      shut_down(x.reason);
+  });
+  last_reply_ = self_->clock().now();
+  for (std::uint32_t i = 0; i <= std::max(opts.connections, 1u); ++i)
+    add_slot();
+  // Look-ups are served at once, in good faith, and the breaker learns from this
+  // probe within one time limit whether there is a server at all.
+  enqueue(reads_, probe_request{true});
+  schedule();
+  return {
+    [this](fetch_atom, keys& xs) { return fetch(std::move(xs)); },
+    [this](store_atom, entry_batch& xs) { return store(std::move(xs), false); },
+    [this](promote_atom, entry_batch& xs) {
+      return store(std::move(xs), true);
+    },
+    [this](remove_atom, removals& xs) { return remove(std::move(xs)); },
+    [this](purge_atom, const selector& what, version_t up_to) {
+      return purge(what, up_to);
+    },
+    [this](list_atom, list_request& x) { return list(std::move(x)); },
+    [this](count_atom, tenant_id tenant) { return count(tenant); },
+    [this](status_atom) { return status(); },
+    [this](reset_atom) { reset(); },
+    [this](tick_atom) { tick(); },
+  };
+}
+
+// -- requests -----------------------------------------------------------------
+
+caf::result<lookups> redis_tier_state::fetch(keys wanted) {
+  auto promise = self_->make_response_promise<lookups>();
+  auto size = wanted.size();
+  take(reads_, fetch_request{std::move(wanted), size, self_->clock().now(),
+                             promise});
+  return promise;
+}
+
+caf::result<store_report> redis_tier_state::store(entry_batch batch,
+                                                  bool if_absent) {
+  auto promise = self_->make_response_promise<store_report>();
+  take(writes_, store_request{std::move(batch), if_absent,
+                              self_->clock().now(), promise});
+  return promise;
+}
+
+caf::result<remove_report> redis_tier_state::remove(removals gone) {
+  auto promise = self_->make_response_promise<remove_report>();
+  take(writes_, remove_request{std::move(gone), promise});
+  return promise;
+}
+
+caf::result<std::uint64_t> redis_tier_state::purge(const selector& what,
+                                                   version_t up_to) {
+  auto promise = self_->make_response_promise<std::uint64_t>();
+  take(writes_, purge_request{what, up_to, {}, 0, promise});
+  return promise;
+}
+
+caf::result<key_page> redis_tier_state::list(list_request wanted) {
+  auto promise = self_->make_response_promise<key_page>();
+  take(reads_, page_request{std::move(wanted), promise});
+  return promise;
+}
+
+caf::result<std::uint64_t> redis_tier_state::count(tenant_id tenant) {
+  auto promise = self_->make_response_promise<std::uint64_t>();
+  take(reads_, count_request{{tenant, "*", "", count_budget}, 0, promise});
+  return promise;
+}
+
+void redis_tier_state::take(queue& to, redis_request x) {
+  const bool write = &to == &writes_;
+  if (!breaker_->closed() && !(write && last_lap_))
+    fail(x, {errc::breaker_open, to_string(breaker_->reason())});
+  else if (waiting_ > 0 && waiting_ + weight_of(x) > setup_.opts.max_queued)
+    fail(x, {errc::overloaded, "redis.max_queued is reached"});
+  else
+    enqueue(to, std::move(x));
+  schedule();
+}
+
+void redis_tier_state::enqueue(queue& to, redis_request x) {
+  waiting_ += weight_of(x);
+  to.push_back(std::move(x));
+  pump();
+}
+
+// -- answers ------------------------------------------------------------------
+
+void redis_tier_state::answer(std::vector<redis_request>& to, redis_job& job) {
+  if (auto* done = std::get_if<fetch_job>(&job.task)) {
+    answer_fetch(to, *done);
+  } else if (auto* done = std::get_if<store_job>(&job.task)) {
+    answer_store(to, done->outcomes, job.why);
+  } else if (job.why) {
+    for (auto& x : to)
+      fail(x, job.why);
+  } else if (auto* done = std::get_if<remove_job>(&job.task)) {
+    answer_remove(to, done->report);
+  } else if (auto* done = std::get_if<purge_job>(&job.task)) {
+    answer_purge(to.front(), done->page);
+  } else if (auto* done = std::get_if<list_job>(&job.task)) {
+    answer_list(to.front(), done->page);
+  } else if (auto* done = std::get_if<replay_job>(&job.task)) {
+    replay_done(done->changes, {});
+  } else {
+    server_ = std::move(std::get<probe_job>(job.task).server);
+  }
+}
+
+void redis_tier_state::answer_fetch(std::vector<redis_request>& to,
+                                    fetch_job& done) {
+  auto& found = done.found;
+  if (missed_->hides_any())
+    for (std::size_t i = 0; i < found.size(); ++i)
+      if (found[i].hit() && missed_->hides(done.wanted[i], found[i].data)) {
+        found[i] = lookup::missed();
+        ++hidden_;
+      }
+  if (to.size() == 1) {
+    deliver(std::get<fetch_request>(to.front()), std::move(found));
+    return;
+  }
+  auto first = found.begin();
+  for (auto& x : to) {
+    auto& request = std::get<fetch_request>(x);
+    auto last = first + static_cast<std::ptrdiff_t>(request.size);
+    deliver(request, {std::make_move_iterator(first),
+                      std::make_move_iterator(last)});
+    first = last;
+  }
+}
+
+void redis_tier_state::answer_store(
+  std::vector<redis_request>& to,
+  const std::vector<redis_store::put_outcome>& outcomes, const failure& why) {
+  using outcome = redis_store::put_outcome;
+  auto next = outcomes.begin();
+  for (auto& x : to) {
+    auto& request = std::get<store_request>(x);
+    store_report report;
+    for (auto& one : request.batch.get()) {
+      auto what = *next++;
+      report.stored += what == outcome::stored;
+      report.refused += what == outcome::refused;
+      report.failed += what == outcome::failed;
+      if (what == outcome::failed && !request.if_absent)
+        missed_->note(one);
+    }
+    if (report.failed > 0)
+      report.why = why;
+    deliver(request, std::move(report));
+  }
+}
+
+void redis_tier_state::answer_remove(std::vector<redis_request>& to,
+                                     const remove_report& done) {
+  auto next = done.existed.begin();
+  for (auto& x : to) {
+    auto& request = std::get<remove_request>(x);
+    auto last = next + static_cast<std::ptrdiff_t>(request.gone.size());
+    counters_.removes += request.gone.size();
+    request.promise.deliver(remove_report{{next, last}, {}});
+    next = last;
+  }
+}
+
+void redis_tier_state::answer_purge(redis_request& to,
+                                    redis_store::purge_page& page) {
+  if (auto* replay = std::get_if<replay_request>(&to)) {
+    if (page.done) {
+      replay_done(replay->changes, {});
+      return;
+    }
+    replay->cursor = std::move(page.next);
+    enqueue(writes_, std::move(to));
+    return;
+  }
+  auto& request = std::get<purge_request>(to);
+  request.purged += page.removed;
+  request.cursor = std::move(page.next);
+  if (page.done)
+    request.promise.deliver(request.purged);
+  else
+    enqueue(writes_, std::move(to));
+}
+
+void redis_tier_state::answer_list(redis_request& to, key_page& page) {
+  if (auto* request = std::get_if<page_request>(&to)) {
+    request->promise.deliver(std::move(page));
+    return;
+  }
+  auto& request = std::get<count_request>(to);
+  request.counted += page.found.size();
+  request.wanted.cursor = std::move(page.next);
+  if (page.done)
+    request.promise.deliver(request.counted);
+  else
+    enqueue(reads_, std::move(to));
+}
+
+void redis_tier_state::fail(redis_request& x, const failure& why) {
+  struct visitor {
+    redis_tier_state& tier;
+    const failure& why;
+
+    void operator()(fetch_request& x) {
+      tier.deliver(x, lookups(x.size, lookup::failed(why.code)));
+    }
+
+    void operator()(store_request& x) {
+      auto& xs = x.batch.get();
+      // A promotion brings nothing new: there is nothing to make up for.
+      if (!x.if_absent)
+        for (auto& one : xs)
+          tier.missed_->note(one);
+      tier.deliver(x, {0, 0, xs.size(), why});
+    }
+
+    void operator()(remove_request& x) {
+      for (auto& one : x.gone)
+        tier.missed_->note(one);
+      x.promise.deliver(remove_report{std::vector<bool>(x.gone.size()), why});
+    }
+
+    void operator()(purge_request& x) {
+      tier.missed_->note(x.what, x.up_to);
+      x.promise.deliver(make_error(why));
+    }
+
+    void operator()(page_request& x) {
+      x.promise.deliver(make_error(why));
+    }
+
+    void operator()(count_request& x) {
+      x.promise.deliver(make_error(why));
+    }
+
+    void operator()(replay_request& x) {
+      tier.replay_done(x.changes, why);
+    }
+
+    void operator()(probe_request&) {
+      // nop: nobody waits
+    }
+  };
+  std::visit(visitor{*this, why}, x);
+}
+
+void redis_tier_state::deliver(fetch_request& to, lookups found) {
+  counters_.count(found);
+  counters_.fetch_latency.record(self_->clock().now() - to.arrived);
+  to.promise.deliver(std::move(found));
+}
+
+void redis_tier_state::deliver(store_request& to, store_report report) {
+  counters_.count(report);
+  counters_.store_latency.record(self_->clock().now() - to.arrived);
+  to.promise.deliver(std::move(report));
+}
+
+// -- status -------------------------------------------------------------------
+
+tier_status redis_tier_state::status() {
+  auto result = server_;
+  result.tier = tier_kind::redis;
+  counters_.fill(result);
+  result.state = to_string(breaker_->current());
+  if (!breaker_->closed()) {
+    result.reason = to_string(breaker_->reason());
+  } else if (!missed_->empty()) {
+    result.state = "degraded";
+    result.reason = std::to_string(missed_->size())
+                    + " changes wait to be made up for";
+    if (write_trouble_)
+      result.reason += ": " + to_string(write_trouble_);
+  }
+  auto& extra = result.extra;
+  setup_.figures->fill(extra);
+  auto codec_now = setup_.coder->stats();
+  extra["compressed"] = codec_now.compressed - codec_baseline_.compressed;
+  extra["incompressible"]
+    = codec_now.incompressible - codec_baseline_.incompressible;
+  extra["raw_bytes"] = codec_now.raw_bytes - codec_baseline_.raw_bytes;
+  extra["compressed_bytes"]
+    = codec_now.compressed_bytes - codec_baseline_.compressed_bytes;
+  extra["breaker_opened"] = breaker_->stats().opened;
+  extra["breaker_closed"] = breaker_->stats().closed;
+  extra["breaker_probes"] = breaker_->stats().probes;
+  extra["missed_entries"] = missed_->size();
+  extra["missed_bytes"] = missed_->bytes();
+  extra["missed_overflows"] = missed_->overflows();
+  extra["replayed"] = replayed_;
+  extra["hidden"] = hidden_;
+  extra["queued"] = waiting_;
+  return result;
+}
+
+void redis_tier_state::reset() {
+  counters_.reset();
+  setup_.figures->reset();
+  breaker_->reset_figures();
+  codec_baseline_ = setup_.coder->stats();
+  replayed_ = hidden_ = 0;
+}
+
+// -- spawning -----------------------------------------------------------------
+
+redis_tier_actor::behavior_type
+redis_tier(redis_tier_actor::stateful_pointer<redis_tier_state> self,
+           redis_tier_setup setup) {
+  return self->state.make_behavior(std::move(setup));
+}
+
+expected<tier_handle> spawn_redis_tier(caf::actor_system& sys,
+                                       const redis_options& opts,
+                                       const compression_options& compression,
+                                       now_fn now) {
+  auto where = read_redis_url(opts.url);
+  if (!where)
+    return where.error();
+  redis_tier_setup setup{opts,
+                         mask_redis_url(opts.url),
+                         std::make_shared<codec>(compression),
+                         std::make_shared<redis_figures>(),
+                         std::make_shared<tier_health>(),
+                         {},
+                         std::move(now)};
+  redis_worker_setup worker{opts, *where, setup.coder, setup.figures, {}};
+  setup.spawn_worker = [&sys, worker](const char* client_name) {
+    auto mine = worker;
+    mine.client_name = client_name;
+    return sys.spawn<caf::detached>(redis_worker, std::move(mine));
+  };
+  tier_handle result{tier_kind::redis, {}, setup.health,
+                     opts.write == "through", opts.max_value_size};
+  auto actor = sys.spawn(redis_tier, std::move(setup));
+  result.actor = caf::actor_cast<tier_actor>(actor);
+  return result;
+}
+
+} // namespace terrace

@@ -1,0 +1,216 @@
+/// The Redis tier (L2). The actor itself never blocks: it queues, merges, keeps
+/// order, and gives jobs to workers that own a connection each and may block.
+///
+/// Connections. Look-ups go to any free reader; those that find none wait, and
+/// what waits becomes one pipeline of up to `max_batch` keys. Everything that
+/// changes something goes through one writer, in the order of arrival.
+///
+/// Failure. A timeout, or some failures in a row, open the circuit breaker: all
+/// that waits or is under way is answered at once, and so is all that comes while
+/// it is open, even though workers may still be stuck in a blocking call. So no
+/// request waits for longer than one command's time limit. What was to be written
+/// or deleted is noted (tiers/missed_writes.hpp). From time to time a probe is
+/// sent; when it succeeds, what was missed is replayed, and only then look-ups are
+/// served again. Nobody has to do anything, and a server that is absent when the
+/// node starts is treated in the same way.
+///
+/// A write that fails for another reason (the server is full, or read-only) is
+/// noted as well, and retried; until then, the older record in Redis is hidden.
+#pragma once
+
+#include "actors/clock.hpp"
+#include "actors/redis_request.hpp"
+#include "actors/redis_worker.hpp"
+#include "actors/tier_counters.hpp"
+#include "actors/tier_handle.hpp"
+#include "tiers/circuit_breaker.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace terrace {
+
+using redis_tier_actor = tier_actor::extend<
+  // Looks after connections and time limits; sent by the actor to itself.
+  caf::reacts_to<tick_atom>>;
+
+/// What the tier is made of. Tests put in workers of their own.
+struct redis_tier_setup {
+  redis_options opts;
+  std::string where; ///< the server, for logs
+  std::shared_ptr<const codec> coder;
+  std::shared_ptr<redis_figures> figures;
+  std::shared_ptr<tier_health> health;
+  std::function<redis_worker_actor(const char* client_name)> spawn_worker;
+  now_fn now; ///< Unix milliseconds
+};
+
+class redis_tier_state {
+public:
+  static inline const char* name = "terrace.redis";
+
+  explicit redis_tier_state(redis_tier_actor::pointer self) : self_(self) {
+    // nop
+  }
+
+  redis_tier_actor::behavior_type make_behavior(redis_tier_setup setup);
+
+private:
+  // -- types ------------------------------------------------------------------
+
+  /// A connection and what it is busy with.
+  struct slot {
+    redis_worker_actor worker;
+    bool busy = false; ///< the worker has a job
+    /// Those whom the job is for; empty if they were answered without it.
+    std::vector<redis_request> requests;
+    tick_time started;
+  };
+
+  using queue = std::deque<redis_request>;
+
+  static constexpr std::size_t writer = 0; ///< in `slots_`; others read
+
+  // -- requests (redis_tier.cpp) ----------------------------------------------
+
+  caf::result<lookups> fetch(keys wanted);
+
+  caf::result<store_report> store(entry_batch batch, bool if_absent);
+
+  caf::result<remove_report> remove(removals gone);
+
+  caf::result<std::uint64_t> purge(const selector& what, version_t up_to);
+
+  caf::result<key_page> list(list_request wanted);
+
+  caf::result<std::uint64_t> count(tenant_id tenant);
+
+  tier_status status();
+
+  void reset();
+
+  /// Queues a request, or answers it at once if that cannot be.
+  void take(queue& to, redis_request x);
+
+  void enqueue(queue& to, redis_request x);
+
+  // -- answers (redis_tier.cpp) -----------------------------------------------
+
+  /// Answers the requests of a slot with the results of its job.
+  void answer(std::vector<redis_request>& to, redis_job& job);
+
+  void answer_fetch(std::vector<redis_request>& to, fetch_job& done);
+
+  void answer_store(std::vector<redis_request>& to,
+                    const std::vector<redis_store::put_outcome>& outcomes,
+                    const failure& why);
+
+  void answer_remove(std::vector<redis_request>& to, const remove_report& done);
+
+  void answer_purge(redis_request& to, redis_store::purge_page& page);
+
+  void answer_list(redis_request& to, key_page& page);
+
+  /// Answers without a result, and notes what was to be changed.
+  void fail(redis_request& x, const failure& why);
+
+  void deliver(fetch_request& to, lookups found);
+
+  void deliver(store_request& to, store_report report);
+
+  // -- connections (redis_link.cpp) -------------------------------------------
+
+  void add_slot();
+
+  slot* free_reader();
+
+  /// Takes the first request out of a queue.
+  redis_request pop(queue& from);
+
+  /// Starts what can be started.
+  void pump();
+
+  void start_reading(slot& on);
+
+  void start_writing(slot& on);
+
+  void start(slot& on, decltype(redis_job::task) task);
+
+  void job_done(std::size_t index, redis_job& job);
+
+  /// Replaces a worker that died. False if `addr` is none of ours.
+  bool replace_worker(const caf::actor_addr& addr);
+
+  // -- failure and recovery (redis_recovery.cpp) ------------------------------
+
+  /// Tells the breaker how a job ended.
+  void judge(const std::vector<redis_request>& of, const redis_job& job);
+
+  /// Opens the breaker, or lets a failed probe count.
+  void suspect(const failure& why, bool at_once);
+
+  /// The breaker is open: answers everything.
+  void go_down();
+
+  void come_up();
+
+  /// Replays what is missed, or comes up if nothing is.
+  void go_on_recovering();
+
+  void enqueue_replay();
+
+  void replay_done(const missed_batch& changes, const failure& why);
+
+  void tick();
+
+  void check_patience(tick_time now);
+
+  void check_health(tick_time now);
+
+  /// Makes sure that a tick comes when there is something to look after.
+  void schedule();
+
+  void tick_by(tick_time at);
+
+  void shut_down(const caf::error& reason);
+
+  redis_tier_actor::pointer self_;        ///< the actor
+  redis_tier_setup setup_;                ///< configuration and what is shared
+  std::optional<circuit_breaker> breaker_;
+  std::optional<missed_writes> missed_;
+  std::vector<slot> slots_;               ///< the writer, then the readers
+  queue reads_;                           ///< wait for a reader
+  queue writes_;                          ///< wait for the writer
+  std::size_t waiting_ = 0;               ///< weight of both queues
+  bool replaying_ = false;                ///< a replay waits or is under way
+  bool last_lap_ = false;                 ///< it is the last before coming up
+  failure write_trouble_;                 ///< why a replay failed last
+  std::optional<tick_time> retry_;        ///< when to replay while it is up
+  tick_time last_reply_;                  ///< when a connection answered last
+  std::optional<tick_time> next_tick_;    ///< the earliest on its way
+  tier_counters counters_;                ///< since start or reset
+  std::uint64_t replayed_ = 0;            ///< changes, likewise
+  std::uint64_t hidden_ = 0;              ///< stale records found, likewise
+  codec::figures codec_baseline_;         ///< at the last reset
+  tier_status server_;                    ///< what the last probe brought
+  spdlog::logger* log_ = nullptr;         ///< component "redis"
+};
+
+redis_tier_actor::behavior_type
+redis_tier(redis_tier_actor::stateful_pointer<redis_tier_state> self,
+           redis_tier_setup setup);
+
+/// Spawns the tier with its workers. Fails with `invalid_argument` on a bad URL,
+/// and never because of the server. Ends when it is sent an exit message; the
+/// workers end with it, at the latest when their command's time is over.
+expected<tier_handle> spawn_redis_tier(caf::actor_system& sys,
+                                       const redis_options& opts,
+                                       const compression_options& compression,
+                                       now_fn now);
+
+} // namespace terrace
