@@ -10,8 +10,8 @@ namespace {
 
 const failure stopped{errc::shutting_down, {}};
 
-/// The qualified form of a key, without an allocation for usual sizes: the buffer
-/// belongs to the thread and is overwritten by the next call.
+/// The qualified form of a key, without an allocation for usual sizes: the
+/// buffer belongs to the thread and is overwritten by the next call.
 const std::string& qualified(tenant_id tenant, std::string_view key) {
   static thread_local std::string buffer;
   buffer.clear();
@@ -63,8 +63,8 @@ struct by_shard {
     at[shard].push_back(index);
   }
 
-  /// Sends what is there with `atom`; calls `done(index, expected<Element>)` for
-  /// every item of the batch.
+  /// Sends what is there with `atom`; calls `done(index, expected<Element>)`
+  /// for every item of the batch.
   template <class Results, class Atom, class Done>
   void run(cache_core& core, caller& self, Atom atom, Done&& done) {
     std::vector<const coordinator_actor*> to;
@@ -212,8 +212,7 @@ expected<void> cache::set(std::string_view key, blob value,
   auto name = qualify(tenant_, key);
   auto& to = core_->coordinator_of(core_->view->hash(name));
   mutations xs;
-  xs.push_back(make_put(std::move(name), std::move(value), opts,
-                        core_->now()));
+  xs.push_back(make_put(std::move(name), std::move(value), opts, core_->now()));
   auto result = self->call<mutation_results>(to, apply_atom_v, std::move(xs));
   if (!result)
     return result.error();
@@ -238,9 +237,8 @@ std::vector<expected<void>> cache::mset(std::vector<named_value> xs,
   for (std::size_t i = 0; i < xs.size(); ++i) {
     auto name = qualify(tenant_, xs[i].key);
     auto shard = core_->view->shard_of(core_->view->hash(name));
-    changes.add(shard,
-                make_put(std::move(name), std::move(xs[i].value), opts, now),
-                i);
+    changes.add(
+      shard, make_put(std::move(name), std::move(xs[i].value), opts, now), i);
   }
   changes.run<mutation_results>(
     *core_, *self.operator->(), apply_atom_v,
@@ -260,20 +258,17 @@ void cache::set(std::string_view key, blob value, const set_options& opts,
   auto name = qualify(tenant_, key);
   auto& to = core_->coordinator_of(core_->view->hash(name));
   mutations xs;
-  xs.push_back(make_put(std::move(name), std::move(value), opts,
-                        core_->now()));
-  core_->system->spawn([to, xs = std::move(xs), done = std::move(done)](
-                         caf::event_based_actor* ask) {
+  xs.push_back(make_put(std::move(name), std::move(value), opts, core_->now()));
+  core_->system->spawn([to, xs = std::move(xs),
+                        done = std::move(done)](caf::event_based_actor* ask) {
     ask->request(to, caf::infinite, apply_atom_v, xs)
-      .then(
-        [done](const mutation_results& ys) { done(to_result(ys.front())); },
-        [done](caf::error& why) { done(to_failure(why)); });
+      .then([done](const mutation_results& ys) { done(to_result(ys.front())); },
+            [done](caf::error& why) { done(to_failure(why)); });
   });
 }
 
-std::future<expected<void>>
-cache::set_async(std::string_view key, blob value,
-                 const set_options& opts) const {
+std::future<expected<void>> cache::set_async(std::string_view key, blob value,
+                                             const set_options& opts) const {
   auto promise = std::make_shared<std::promise<expected<void>>>();
   set(key, std::move(value), opts,
       [promise](expected<void> x) { promise->set_value(std::move(x)); });
@@ -288,8 +283,7 @@ expected<bool> cache::erase(std::string_view key) const {
   return *result > 0;
 }
 
-expected<std::size_t>
-cache::erase(std::span<const std::string> names) const {
+expected<std::size_t> cache::erase(std::span<const std::string> names) const {
   auto self = core_->callers.take();
   if (!self)
     return stopped;
@@ -303,14 +297,14 @@ cache::erase(std::span<const std::string> names) const {
   }
   std::size_t erased = 0;
   failure first;
-  changes.run<mutation_results>(
-    *core_, *self.operator->(), apply_atom_v,
-    [&](std::size_t, mutation_result* x, const failure& why) {
-      auto code = x ? failure{x->code, {}} : why;
-      if (code && !first)
-        first = code;
-      erased += x && x->applied ? 1 : 0;
-    });
+  changes.run<mutation_results>(*core_, *self.operator->(), apply_atom_v,
+                                [&](std::size_t, mutation_result* x,
+                                    const failure& why) {
+                                  auto code = x ? failure{x->code, {}} : why;
+                                  if (code && !first)
+                                    first = code;
+                                  erased += x && x->applied ? 1 : 0;
+                                });
   if (first)
     return first;
   return erased;

@@ -7,12 +7,13 @@
 ///     auto page = cache.get_or_load("page:1", [] { return render(1); });
 ///
 /// A hit in memory takes no lock and sends no message. Everything else is a
-/// request to the coordinator of the key's shard; a blocking call runs idle actors
-/// on the calling thread.
+/// request to the coordinator of the key's shard; a blocking call runs idle
+/// actors on the calling thread.
 ///
 /// Handles are cheap to copy and may be used from any number of threads, except
-/// from inside an actor's handler: blocking there can stop the system. After the
-/// node has stopped every call fails with `shutting_down`.
+/// from inside an actor's handler: blocking there can stop the system. After
+/// the node has stopped, hits in memory are still answered from what was there
+/// last, and everything else fails with `shutting_down`.
 #pragma once
 
 #include "messages/blob.hpp"
@@ -78,8 +79,8 @@ public:
 
   // -- reading ----------------------------------------------------------------
 
-  /// The value under `key`, or a miss. Fails if no tier has the key and at least
-  /// one could not be asked; callers usually treat that as a miss.
+  /// The value under `key`, or a miss. Fails if no tier has the key and at
+  /// least one could not be asked; callers usually treat that as a miss.
   get_result get(std::string_view key) const;
 
   /// One result per key, in order; missing keys cost one request per shard.
@@ -122,18 +123,18 @@ public:
   /// Deletes keys; returns how many were there.
   expected<std::size_t> erase(std::span<const std::string> keys) const;
 
-  /// Gives an entry a new time to live, counted from now; zero: it stays until it
-  /// is evicted. False if the key is absent.
+  /// Gives an entry a new time to live, counted from now; zero: it stays until
+  /// it is evicted. False if the key is absent.
   expected<bool> expire(std::string_view key,
                         std::chrono::milliseconds ttl) const;
 
   // -- loading ----------------------------------------------------------------
 
-  /// The value under `key`, loaded if it is in no tier. However many callers miss
-  /// a key at the same time, one of them runs its loader; the others wait for what
-  /// it brings, or for its failure (`loader_failed`). If the key is changed or
-  /// invalidated while it is being loaded, the loaded value is returned but not
-  /// kept.
+  /// The value under `key`, loaded if it is in no tier. However many callers
+  /// miss a key at the same time, one of them runs its loader; the others wait
+  /// for what it brings, or for its failure (`loader_failed`). If the key is
+  /// changed or invalidated while it is being loaded, the loaded value is
+  /// returned but not kept.
   expected<blob> get_or_load(std::string_view key, const loader& load,
                              const load_options& opts = {}) const;
 

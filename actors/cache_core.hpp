@@ -11,8 +11,8 @@
 
 namespace terrace {
 
-/// Outlives the node as long as somebody holds a handle; `callers` is closed when
-/// the node stops, and then nothing here reaches an actor any more.
+/// Outlives the node as long as somebody holds a handle; `callers` is closed
+/// when the node stops, and then nothing here reaches an actor any more.
 struct cache_core {
   explicit cache_core(caf::actor_system& sys) : system(&sys), callers(sys) {
     // nop
@@ -25,7 +25,6 @@ struct cache_core {
   invalidator_actor invalidator;
   metrics_actor metrics;
   now_fn now;
-  std::uint32_t tenants = 1;
 
   const coordinator_actor& coordinator_of(std::uint64_t hash) const {
     return coordinators[view->shard_of(hash)];

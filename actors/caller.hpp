@@ -14,8 +14,8 @@
 
 namespace terrace {
 
-/// A hidden actor whose mailbox receives the answers. One thread at a time; threads
-/// take one from a `caller_pool`.
+/// A hidden actor whose mailbox receives the answers. One thread at a time;
+/// threads take one from a `caller_pool`.
 class caller {
 public:
   explicit caller(caf::actor_system& sys) : unit_(sys), self_(sys, true) {
@@ -27,9 +27,9 @@ public:
   caller& operator=(const caller&) = delete;
 
   /// Sends one request to each element of `to`; `message(i, send)` calls
-  /// `send(args...)` with the message for the i-th. Then collects the answers in
-  /// order and calls `done(i, expected<R>)` for each. The actors must answer by
-  /// rule; no timer is started.
+  /// `send(args...)` with the message for the i-th. Then collects the answers
+  /// in order and calls `done(i, expected<R>)` for each. The actors must answer
+  /// by rule; no timer is started.
   template <class R, class Handle, class Message, class Done>
   void call_all(const std::vector<const Handle*>& to, Message&& message,
                 Done&& done) {
@@ -48,9 +48,10 @@ public:
     unit_.drain();
     self_->context(normal_);
     for (std::size_t i = 0; i < to.size(); ++i) {
-      pending[i].receive(
-        [&](R& x) { done(i, expected<R>{std::move(x)}); },
-        [&](caf::error& why) { done(i, expected<R>{to_failure(why)}); });
+      pending[i].receive([&](R& x) { done(i, expected<R>{std::move(x)}); },
+                         [&](caf::error& why) {
+                           done(i, expected<R>{to_failure(why)});
+                         });
     }
   }
 
@@ -58,8 +59,7 @@ public:
   template <class R, class Handle, class... Ts>
   expected<R> call(const Handle& to, Ts&&... xs) {
     self_->context(&unit_);
-    auto pending
-      = self_->request(to, caf::infinite, std::forward<Ts>(xs)...);
+    auto pending = self_->request(to, caf::infinite, std::forward<Ts>(xs)...);
     unit_.drain();
     self_->context(normal_);
     expected<R> result{failure{errc::shutting_down, {}}};
@@ -74,8 +74,8 @@ private:
   caf::execution_unit* normal_ = nullptr;
 };
 
-/// Hands out callers and takes them back. Thread-safe. Must be closed before the
-/// actor system ends: callers belong to it.
+/// Hands out callers and takes them back. Thread-safe. Must be closed before
+/// the actor system ends: callers belong to it.
 class caller_pool {
 public:
   explicit caller_pool(caf::actor_system& sys) : sys_(sys) {

@@ -1,14 +1,14 @@
 /// Lets a thread that is not one of CAF's run the actors it wakes.
 ///
-/// CAF hands a woken actor to `execution_unit::exec_later` of the sender's unit.
-/// This unit keeps the actor and runs it in `drain()` on the calling thread, so
-/// that a request to an idle actor becomes a function call (0.4 us) instead of a
-/// thread hand-over (8 us and more). If the actor runs elsewhere already, the
-/// caller waits for the reply as usual.
+/// CAF hands a woken actor to `execution_unit::exec_later` of the sender's
+/// unit. This unit keeps the actor and runs it in `drain()` on the calling
+/// thread, so that a request to an idle actor becomes a function call (0.4 us)
+/// instead of a thread hand-over (8 us and more). If the actor runs elsewhere
+/// already, the caller waits for the reply as usual.
 ///
-/// Rules: always send, then `drain()`, then receive. Never use it from inside an
-/// actor's handler, except in a broker, whose thread is its own. Never hold a
-/// lock that a handler may take. One thread at a time.
+/// Rules: always send, then `drain()`, then receive. Never use it from inside
+/// an actor's handler, except in a broker, whose thread is its own. Never hold
+/// a lock that a handler may take. One thread at a time.
 #pragma once
 
 #include <caf/all.hpp>

@@ -36,12 +36,12 @@ coordinator_state::make_behavior(coordinator_setup setup) {
 
 // -- invalidation -------------------------------------------------------------
 
-caf::result<std::uint64_t>
-coordinator_state::raise_fence(const selector& what, version_t up_to) {
+caf::result<std::uint64_t> coordinator_state::raise_fence(const selector& what,
+                                                          version_t up_to) {
   ++counters_.invalidations;
   fences_.raise(what, up_to);
-  // Tags of what is being looked up or loaded are not known yet: with a tag every
-  // key of the tenant is suspect.
+  // Tags of what is being looked up or loaded are not known yet: with a tag
+  // every key of the tenant is suspect.
   auto suspect = what;
   if (what.what == selector::kind::tag)
     suspect.what = selector::kind::tenant;
@@ -94,8 +94,7 @@ actor_status coordinator_state::status() const {
 }
 
 void coordinator_state::shut_down(const caf::error& reason) {
-  stopping_ = reason ? reason
-                     : caf::error{caf::exit_reason::user_shutdown};
+  stopping_ = reason ? reason : caf::error{caf::exit_reason::user_shutdown};
   while (!duties_.empty())
     abandon(duties_.begin()->first, {errc::shutting_down, {}});
   quit_if_idle();

@@ -1,16 +1,16 @@
 /// The coordinator of one shard: the order of operations on its keys, the walk
 /// through the tiers, single flight, promotion, write-through.
 ///
-/// How order is kept. Every change gets a version from the node's clock and goes
-/// to all tiers at once; a tier handles its mailbox in order, so changes of a key
-/// reach every tier in the order of their versions. A change that depends on what
-/// is there (conditions, `want_old`, `expire`) locks its key: it walks the tiers
-/// with messages, which thereby come after all earlier changes, and later changes
-/// of the key wait until it is done.
+/// How order is kept. Every change gets a version from the node's clock and
+/// goes to all tiers at once; a tier handles its mailbox in order, so changes
+/// of a key reach every tier in the order of their versions. A change that
+/// depends on what is there (conditions, `want_old`, `expire`) locks its key:
+/// it walks the tiers with messages, which thereby come after all earlier
+/// changes, and later changes of the key wait until it is done.
 ///
 /// How staleness is kept out. A change or an invalidation of a key cuts off the
-/// look-up of that key in flight: those who wait get what it finds, but nothing is
-/// promoted, and whoever asks later starts a new look-up.
+/// look-up of that key in flight: those who wait get what it finds, but nothing
+/// is promoted, and whoever asks later starts a new look-up.
 #pragma once
 
 #include "actors/clock.hpp"
@@ -39,8 +39,8 @@ struct coordinator_setup {
   now_fn now;                          ///< Unix milliseconds
 };
 
-/// Answers everything it is asked, at the latest when the tiers' own time limits
-/// are over. Dies only at shutdown, and then answers what it holds.
+/// Answers everything it is asked, at the latest when the tiers' own time
+/// limits are over. Dies only at shutdown, and then answers what it holds.
 class coordinator_state {
 public:
   static inline const char* name = "terrace.coordinator";
@@ -76,8 +76,8 @@ private:
     std::chrono::steady_clock::time_point started;
   };
 
-  /// An `apply` or `fulfil` request with changes not yet acknowledged. One of the
-  /// two promises is pending.
+  /// An `apply` or `fulfil` request with changes not yet acknowledged. One of
+  /// the two promises is pending.
   struct apply_request {
     caf::typed_response_promise<mutation_results> promise;
     caf::typed_response_promise<mutation_result> single;
@@ -101,10 +101,10 @@ private:
   struct sent_group {
     apply_ptr request;
     std::vector<std::size_t> put_at;
-    std::string unlocks;    ///< key whose lock ends with the group, or empty
-    std::size_t open = 1;   ///< tiers that owe an answer; one while sending
-    bool accepted = false;  ///< a tier took the puts
-    failure why;            ///< why a tier did not
+    std::string unlocks;   ///< key whose lock ends with the group, or empty
+    std::size_t open = 1;  ///< tiers that owe an answer; one while sending
+    bool accepted = false; ///< a tier took the puts
+    failure why;           ///< why a tier did not
   };
 
   using sent_ptr = std::shared_ptr<sent_group>;
@@ -202,8 +202,7 @@ private:
 
   // -- invalidation and life (coordinator.cpp) --------------------------------
 
-  caf::result<std::uint64_t> raise_fence(const selector& what,
-                                         version_t up_to);
+  caf::result<std::uint64_t> raise_fence(const selector& what, version_t up_to);
 
   void lower_fence(version_t up_to);
 
@@ -233,22 +232,22 @@ private:
     std::uint64_t invalidations = 0;
   };
 
-  coordinator_actor::pointer self_;              ///< the actor
-  coordinator_setup setup_;                      ///< configuration and tiers
-  bool has_memory_ = false;                      ///< the chain begins with L1
-  single_flight<fetch_waiter> flights_;          ///< look-ups in flight
-  std::map<std::uint64_t, walk> walks_;          ///< by number, oldest first
-  std::uint64_t last_walk_ = 0;                  ///< number of the latest walk
-  fences fences_;                                ///< invalidations under way
-  string_map<std::deque<locked_change>> locks_;  ///< queues of locked keys
-  single_flight<load_waiter> loads_;             ///< loads and who waits
-  std::map<std::uint64_t, duty> duties_;         ///< by token
-  std::uint64_t last_token_ = 0;                 ///< latest token given out
-  bool ticking_ = false;                         ///< a tick is on its way
-  std::size_t open_applies_ = 0;                 ///< apply requests unanswered
-  caf::error stopping_;                          ///< set while shutting down
-  counters counters_;                            ///< since start or reset
-  latency_recorder latency_;                     ///< walks, start to finish
+  coordinator_actor::pointer self_;             ///< the actor
+  coordinator_setup setup_;                     ///< configuration and tiers
+  bool has_memory_ = false;                     ///< the chain begins with L1
+  single_flight<fetch_waiter> flights_;         ///< look-ups in flight
+  std::map<std::uint64_t, walk> walks_;         ///< by number, oldest first
+  std::uint64_t last_walk_ = 0;                 ///< number of the latest walk
+  fences fences_;                               ///< invalidations under way
+  string_map<std::deque<locked_change>> locks_; ///< queues of locked keys
+  single_flight<load_waiter> loads_;            ///< loads and who waits
+  std::map<std::uint64_t, duty> duties_;        ///< by token
+  std::uint64_t last_token_ = 0;                ///< latest token given out
+  bool ticking_ = false;                        ///< a tick is on its way
+  std::size_t open_applies_ = 0;                ///< apply requests unanswered
+  caf::error stopping_;                         ///< set while shutting down
+  counters counters_;                           ///< since start or reset
+  latency_recorder latency_;                    ///< walks, start to finish
 };
 
 coordinator_actor::behavior_type

@@ -57,8 +57,8 @@ void coordinator_state::give_duty(single_flight<load_waiter>::id flight,
                                   load_waiter& to) {
   ++counters_.loads;
   auto token = ++last_token_;
-  duties_[token] = {flight, setup_.now()
-                              + static_cast<std::int64_t>(to.load_ms)};
+  duties_[token] = {flight,
+                    setup_.now() + static_cast<std::int64_t>(to.load_ms)};
   to.promise.deliver(claim{lookup::missed(), token});
   if (!ticking_) {
     ticking_ = true;

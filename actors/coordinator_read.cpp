@@ -23,8 +23,7 @@ caf::result<lookups> coordinator_state::fetch(const keys& xs) {
         continue;
       }
       // It may have come into memory since the caller looked.
-      auto* node
-        = setup_.view->peek(pinned, key, setup_.view->hash(key), now);
+      auto* node = setup_.view->peek(pinned, key, setup_.view->hash(key), now);
       if (node) {
         ++counters_.hits;
         request->results[i] = lookup::found(node->data(), tier_kind::memory);
@@ -54,10 +53,9 @@ void coordinator_state::start_walk(
     return;
   auto id = ++last_walk_;
   std::size_t first = has_memory_ ? 1 : 0;
-  walks_.emplace(id, walk{tier_walk{std::move(missing), first,
-                                    setup_.tiers.size()},
-                          std::move(flights),
-                          std::chrono::steady_clock::now()});
+  walks_.emplace(id,
+                 walk{tier_walk{std::move(missing), first, setup_.tiers.size()},
+                      std::move(flights), std::chrono::steady_clock::now()});
   advance(id);
 }
 

@@ -10,8 +10,8 @@ namespace {
 
 /// True if the outcome does not depend on what is there.
 bool is_plain(const mutation& x) {
-  return x.when == mutation::condition::always && !x.want_old
-         && !x.keep_expiry && x.what != mutation::op::expire;
+  return x.when == mutation::condition::always && !x.want_old && !x.keep_expiry
+         && x.what != mutation::op::expire;
 }
 
 /// Whether an `expire` may replace the deadline `present` by `wanted`.
@@ -121,9 +121,9 @@ void coordinator_state::add(change_group& group, const apply_ptr& request,
       send(group, request);
     result.applied = true;
     group.tiers.push_back(tiers_for(x));
-    group.puts.push_back({std::move(x.key),
-                          {std::move(x.value), result.version, x.expires_ms,
-                           std::move(x.tags)}});
+    group.puts.push_back(
+      {std::move(x.key),
+       {std::move(x.value), result.version, x.expires_ms, std::move(x.tags)}});
     group.put_at.push_back(index);
   } else {
     // A put that has expired already is an erasure that always applies.
@@ -193,8 +193,7 @@ void coordinator_state::send_puts(const change_group& group, std::size_t tier,
 }
 
 void coordinator_state::send_erasures(const change_group& group,
-                                      std::size_t tier,
-                                      const sent_ptr& sent) {
+                                      std::size_t tier, const sent_ptr& sent) {
   auto& to = setup_.tiers[tier];
   removals xs;
   std::vector<std::size_t> owners;

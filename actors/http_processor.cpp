@@ -97,8 +97,9 @@ public:
       post(in, out, body);
     });
     reader_.set_expect_100_continue_handler(
-      [this](const httplib::Request& in, httplib::Response&) {
-        return too_large(in) ? 413 : 100;
+      [this](const httplib::Request& in, httplib::Response& out) {
+        out.status = too_large(in) ? 413 : -1;
+        return out.status == -1 ? 100 : out.status;
       });
     reader_.set_exception_handler(
       [](const httplib::Request&, httplib::Response& out, std::exception_ptr) {

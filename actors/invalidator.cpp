@@ -4,9 +4,11 @@
 
 namespace terrace {
 
-invalidator_actor::behavior_type invalidator_state::make_behavior(
-  std::vector<coordinator_actor> coordinators, std::vector<tier_handle> shared,
-  std::shared_ptr<hybrid_clock> clock, now_fn now) {
+invalidator_actor::behavior_type
+invalidator_state::make_behavior(std::vector<coordinator_actor> coordinators,
+                                 std::vector<tier_handle> shared,
+                                 std::shared_ptr<hybrid_clock> clock,
+                                 now_fn now) {
   coordinators_ = std::move(coordinators);
   shared_ = std::move(shared);
   clock_ = std::move(clock);
@@ -64,8 +66,7 @@ void invalidator_state::purge_shared(const job_ptr& x) {
   for (auto& tier : shared_) {
     ++x->open;
     std::string tier_name{to_string(tier.kind)};
-    self_
-      ->request(tier.actor, caf::infinite, purge_atom_v, x->what, x->up_to)
+    self_->request(tier.actor, caf::infinite, purge_atom_v, x->what, x->up_to)
       .then(
         [this, x, tier_name](std::uint64_t n) {
           x->report.removed[tier_name] += n;

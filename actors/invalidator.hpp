@@ -12,11 +12,11 @@
 
 namespace terrace {
 
-/// An invalidation runs in three steps. All coordinators raise a fence and purge
-/// their shard of memory; then the shared tiers are purged, all at once; then the
-/// fences are lowered. The order matters: a look-up that begins after the answer
-/// cannot find what was invalidated, neither in a tier nor through a look-up that
-/// was on its way. Several invalidations may run at the same time.
+/// An invalidation runs in three steps. All coordinators raise a fence and
+/// purge their shard of memory; then the shared tiers are purged, all at once;
+/// then the fences are lowered. The order matters: a look-up that begins after
+/// the answer cannot find what was invalidated, neither in a tier nor through a
+/// look-up that was on its way. Several invalidations may run at the same time.
 class invalidator_state {
 public:
   static inline const char* name = "terrace.invalidator";

@@ -71,11 +71,9 @@ caf::result<scan_page> keyspace_state::scan(const scan_request& x) {
   self_
     ->request(sources_[at.source].actor, caf::infinite, list_atom_v,
               list_request{x.tenant, x.glob, at.cursor, budget})
-    .then(
-      [this, at, promise](key_page& page) {
-        advance(at, std::move(page), promise);
-      },
-      [promise](caf::error& why) mutable { promise.deliver(why); });
+    .then([this, at,
+           promise](key_page& page) { advance(at, std::move(page), promise); },
+          [promise](caf::error& why) mutable { promise.deliver(why); });
   return promise;
 }
 
@@ -142,8 +140,7 @@ void keyspace_state::list_on(const std::shared_ptr<listing>& x) {
     return;
   }
   self_
-    ->request(sources_[x->source].actor, caf::infinite, list_atom_v,
-              x->request)
+    ->request(sources_[x->source].actor, caf::infinite, list_atom_v, x->request)
     .then(
       [this, x](key_page& page) {
         for (auto& key : page.found)

@@ -13,14 +13,14 @@
 
 namespace terrace {
 
-/// A scan asks one tier after the other, the slowest local one first: with disk in
-/// the chain that is disk, which holds nearly everything, then memory. Redis is
-/// asked only when there is no disk, because it is shared and its SCAN walks over
-/// what others keep there. A key that is present during the whole scan is returned
-/// at least once. So that a key that is both on disk and in memory comes once only,
-/// a scan remembers the hashes of what it returned from the first tier; past
-/// `max_remembered` in all open scans together it stops doing so, and keys may come
-/// twice, which SCAN permits.
+/// A scan asks one tier after the other, the slowest local one first: with disk
+/// in the chain that is disk, which holds nearly everything, then memory. Redis
+/// is asked only when there is no disk, because it is shared and its SCAN walks
+/// over what others keep there. A key that is present during the whole scan is
+/// returned at least once. So that a key that is both on disk and in memory
+/// comes once only, a scan remembers the hashes of what it returned from the
+/// first tier; past `max_remembered` in all open scans together it stops doing
+/// so, and keys may come twice, which SCAN permits.
 ///
 /// A cursor stands for a position that is kept here. At most `max_cursors` are
 /// kept; the oldest is forgotten first and then answers `invalid_argument`.
@@ -50,8 +50,8 @@ private:
 
   /// Where a scan stands.
   struct position {
-    std::size_t source = 0; ///< index into `sources_`
-    std::string cursor;     ///< the tier's own
+    std::size_t source = 0;     ///< index into `sources_`
+    std::string cursor;         ///< the tier's own
     std::uint64_t previous = 0; ///< cursor of the step before
     std::shared_ptr<hash_set> seen;
   };
@@ -76,14 +76,14 @@ private:
 
   std::uint64_t remember(position x);
 
-  keyspace_actor::pointer self_;      ///< the actor
-  std::vector<tier_handle> sources_;  ///< in the order of a scan
+  keyspace_actor::pointer self_;     ///< the actor
+  std::vector<tier_handle> sources_; ///< in the order of a scan
   std::unordered_map<std::uint64_t, position> cursors_; ///< open scans
   std::deque<std::uint64_t> cursor_order_;              ///< oldest first
-  std::uint64_t last_cursor_ = 0;     ///< latest cursor given out
-  std::uint64_t scans_ = 0;           ///< steps since start or reset
-  std::uint64_t lists_ = 0;           ///< KEYS since start or reset
-  std::uint64_t forgotten_ = 0;       ///< cursors pushed out
+  std::uint64_t last_cursor_ = 0; ///< latest cursor given out
+  std::uint64_t scans_ = 0;       ///< steps since start or reset
+  std::uint64_t lists_ = 0;       ///< KEYS since start or reset
+  std::uint64_t forgotten_ = 0;   ///< cursors pushed out
 };
 
 keyspace_actor::behavior_type

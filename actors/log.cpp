@@ -14,7 +14,7 @@ namespace terrace {
 namespace {
 
 constexpr std::array<std::string_view, 9> components{
-  "node", "coordinator", "memory", "redis",      "disk",
+  "node", "coordinator", "memory",      "redis",   "disk",
   "resp", "http",        "invalidator", "metrics",
 };
 
@@ -66,8 +66,7 @@ expected<void> open_log(const log_options& opts) {
   std::lock_guard lock{reg.mutex};
   if (!opts.file.empty()) {
     try {
-      reg.sink
-        = std::make_shared<spdlog::sinks::basic_file_sink_mt>(opts.file);
+      reg.sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(opts.file);
     } catch (const spdlog::spdlog_ex& x) {
       return failure{errc::io_failure, x.what()};
     }

@@ -99,8 +99,8 @@ void memory_tier_state::reset() {
 
 memory_tier_actor::behavior_type
 memory_tier(memory_tier_actor::stateful_pointer<memory_tier_state> self,
-            const memory_options& opts, memory_view_ptr view,
-            std::size_t shard, now_fn now) {
+            const memory_options& opts, memory_view_ptr view, std::size_t shard,
+            now_fn now) {
   return self->state.make_behavior(opts, std::move(view), shard,
                                    std::move(now));
 }

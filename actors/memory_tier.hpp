@@ -12,9 +12,9 @@
 namespace terrace {
 
 /// Handles messages in order. Sweeps expired entries every `sweep_interval`, in
-/// steps of bounded work. `fetch` answers from the table as it is after all writes
-/// that came before, and is not counted: hits and misses are those of the view,
-/// reported by shard 0 for all shards.
+/// steps of bounded work. `fetch` answers from the table as it is after all
+/// writes that came before, and is not counted: hits and misses are those of
+/// the view, reported by shard 0 for all shards.
 class memory_tier_state {
 public:
   static inline const char* name = "terrace.memory";
@@ -25,8 +25,7 @@ public:
 
   memory_tier_actor::behavior_type make_behavior(const memory_options& opts,
                                                  memory_view_ptr view,
-                                                 std::size_t shard,
-                                                 now_fn now);
+                                                 std::size_t shard, now_fn now);
 
 private:
   lookups fetch(const keys& xs);
@@ -45,19 +44,19 @@ private:
 
   void reset();
 
-  memory_tier_actor::pointer self_;    ///< the actor
-  memory_view_ptr view_;               ///< shared with all readers
-  std::size_t shard_ = 0;              ///< number of this shard
+  memory_tier_actor::pointer self_;     ///< the actor
+  memory_view_ptr view_;                ///< shared with all readers
+  std::size_t shard_ = 0;               ///< number of this shard
   std::unique_ptr<memory_store> store_; ///< the engine
-  now_fn now_;                         ///< Unix milliseconds
-  milliseconds sweep_interval_{0};     ///< pause between sweeps
-  tier_counters counters_;             ///< stores and removes
-  epoch_domain::totals baseline_;      ///< view totals at the last reset
+  now_fn now_;                          ///< Unix milliseconds
+  milliseconds sweep_interval_{0};      ///< pause between sweeps
+  tier_counters counters_;              ///< stores and removes
+  epoch_domain::totals baseline_;       ///< view totals at the last reset
 };
 
 memory_tier_actor::behavior_type
 memory_tier(memory_tier_actor::stateful_pointer<memory_tier_state> self,
-            const memory_options& opts, memory_view_ptr view,
-            std::size_t shard, now_fn now);
+            const memory_options& opts, memory_view_ptr view, std::size_t shard,
+            now_fn now);
 
 } // namespace terrace

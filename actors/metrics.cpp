@@ -4,8 +4,7 @@
 
 namespace terrace {
 
-metrics_actor::behavior_type
-metrics_state::make_behavior(metrics_setup setup) {
+metrics_actor::behavior_type metrics_state::make_behavior(metrics_setup setup) {
   setup_ = std::move(setup);
   started_ms_ = setup_.now();
   self_->set_error_handler([](caf::scheduled_actor*, caf::error&) {});
@@ -45,8 +44,7 @@ caf::result<node_report> metrics_state::report() {
   return result;
 }
 
-void metrics_state::ask_tier(const collection_ptr& x,
-                             const tier_handle& tier) {
+void metrics_state::ask_tier(const collection_ptr& x, const tier_handle& tier) {
   ++x->open;
   auto kind = tier.kind;
   auto health = tier.health;
@@ -69,8 +67,7 @@ void metrics_state::ask_tier(const collection_ptr& x,
       });
 }
 
-void metrics_state::ask_actor(const collection_ptr& x,
-                              const std::string& label,
+void metrics_state::ask_actor(const collection_ptr& x, const std::string& label,
                               const caf::actor& from) {
   ++x->open;
   self_->request(from, patience, status_atom_v)

@@ -1,4 +1,5 @@
-/// The metrics aggregator: asks every actor for its figures and makes one report.
+/// The metrics aggregator: asks every actor for its figures and makes one
+/// report.
 #pragma once
 
 #include "actors/clock.hpp"
@@ -20,10 +21,10 @@ struct metrics_setup {
   now_fn now;
 };
 
-/// Pulls: figures are collected when somebody asks, not kept. An actor that does
-/// not answer within `patience` is named as silent and left out, so a report
-/// arrives even when an actor is stuck. Requests that come while a report is being
-/// made get the same report.
+/// Pulls: figures are collected when somebody asks, not kept. An actor that
+/// does not answer within `patience` is named as silent and left out, so a
+/// report arrives even when an actor is stuck. Requests that come while a
+/// report is being made get the same report.
 class metrics_state {
 public:
   static inline const char* name = "terrace.metrics";
@@ -59,9 +60,9 @@ private:
 
   void shut_down(const caf::error& reason);
 
-  metrics_actor::pointer self_;                   ///< the actor
-  metrics_setup setup_;                           ///< tiers and coordinators
-  std::int64_t started_ms_ = 0;                   ///< Unix time of the start
+  metrics_actor::pointer self_; ///< the actor
+  metrics_setup setup_;         ///< tiers and coordinators
+  std::int64_t started_ms_ = 0; ///< Unix time of the start
   std::vector<std::pair<std::string, caf::actor>> joined_; ///< gateways etc.
   std::vector<caf::typed_response_promise<node_report>> waiting_;
 };

@@ -18,8 +18,10 @@ constexpr auto bounds_ns = [] {
 }();
 
 std::string number(double x) {
-  std::array<char, 32> buf;
-  auto end = std::to_chars(buf.data(), buf.data() + buf.size(), x).ptr;
+  std::array<char, 64> buf;
+  auto end = std::to_chars(buf.data(), buf.data() + buf.size(), x,
+                           std::chars_format::fixed)
+               .ptr;
   return {buf.data(), end};
 }
 

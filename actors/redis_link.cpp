@@ -2,8 +2,26 @@
 #include "actors/redis_tier.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace terrace {
+
+namespace {
+
+/// Requests to write are merged up to this many bytes of values.
+constexpr std::size_t max_merged_bytes = 4 << 20;
+
+/// The slowest link that is not taken for a stuck one.
+constexpr std::size_t bytes_per_ms = 10'000;
+
+std::size_t bytes_of(const entry_batch& xs) noexcept {
+  std::size_t result = 0;
+  for (auto& x : xs.get())
+    result += x.data.value.size();
+  return result;
+}
+
+} // namespace
 
 // -- slots --------------------------------------------------------------------
 
@@ -66,44 +84,124 @@ void redis_tier_state::pump() {
 void redis_tier_state::start_reading(slot& on) {
   on.requests.push_back(pop(reads_));
   auto& first = on.requests.front();
-  if (auto* x = std::get_if<page_request>(&first)) {
-    start(on, list_job{x->wanted, {}});
-  } else if (auto* x = std::get_if<count_request>(&first)) {
-    start(on, list_job{x->wanted, {}});
-  } else if (auto* x = std::get_if<fetch_request>(&first)) {
-    fetch_job job{std::move(x->wanted), {}};
-    while (!reads_.empty()) {
-      auto* next = std::get_if<fetch_request>(&reads_.front());
-      if (!next || job.wanted.size() + next->size > setup_.opts.max_batch)
-        break;
-      job.wanted.insert(job.wanted.end(),
-                        std::make_move_iterator(next->wanted.begin()),
-                        std::make_move_iterator(next->wanted.end()));
-      on.requests.push_back(pop(reads_));
-    }
-    start(on, std::move(job));
-  } else {
+  if (auto* page = std::get_if<page_request>(&first))
+    start(on, list_job{page->wanted, {}});
+  else if (auto* count = std::get_if<count_request>(&first))
+    start(on, list_job{count->wanted, {}});
+  else if (auto* wanted = std::get_if<fetch_request>(&first))
+    start(on, gather_fetches(on, *wanted));
+  else
     start(on, probe_job{});
+}
+
+fetch_job redis_tier_state::gather_fetches(slot& on, fetch_request& x) {
+  fetch_job job{std::move(x.wanted), {}};
+  while (!reads_.empty()) {
+    auto* next = std::get_if<fetch_request>(&reads_.front());
+    if (!next || job.wanted.size() + next->size > setup_.opts.max_batch)
+      break;
+    job.wanted.insert(job.wanted.end(),
+                      std::make_move_iterator(next->wanted.begin()),
+                      std::make_move_iterator(next->wanted.end()));
+    on.requests.push_back(pop(reads_));
   }
+  return job;
 }
 
 void redis_tier_state::start_writing(slot& on) {
   on.requests.push_back(pop(writes_));
   auto& first = on.requests.front();
-  std::size_t size = weight_of(first);
-  // Requests of one kind that follow each other become one job.
-  auto merge = [&](auto& job, auto add) {
-    using request = std::decay_t<decltype(add(job, first))>;
-    while (!writes_.empty()) {
-      auto* next = std::get_if<request>(&writes_.front());
-      size += weight_of(writes_.front());
-      if (!next || size > setup_.opts.max_batch)
-        break;
-      on.requests.push_back(pop(writes_));
-      add(job, on.requests.back());
-    }
-  };
-  (void) merge;
+  if (auto* store = std::get_if<store_request>(&first)) {
+    start(on, gather_stores(on, *store));
+  } else if (auto* remove = std::get_if<remove_request>(&first)) {
+    start(on, gather_removes(on, *remove));
+  } else if (auto* purge = std::get_if<purge_request>(&first)) {
+    start(on, purge_job{purge->what, purge->up_to, purge->cursor, {}});
+  } else if (auto* replay = std::get_if<replay_request>(&first)) {
+    if (auto& missed = replay->changes.purge)
+      start(on, purge_job{missed->what, missed->up_to, replay->cursor, {}});
+    else
+      start(on, replay_job{replay->changes});
+  }
+}
+
+store_job redis_tier_state::gather_stores(slot& on, const store_request& x) {
+  store_job job{{x.batch}, x.if_absent, {}};
+  auto size = x.batch.get().size();
+  auto bytes = bytes_of(x.batch);
+  while (!writes_.empty() && bytes < max_merged_bytes) {
+    auto* next = std::get_if<store_request>(&writes_.front());
+    size += weight_of(writes_.front());
+    if (!next || next->if_absent != job.if_absent
+        || size > setup_.opts.max_batch)
+      break;
+    bytes += bytes_of(next->batch);
+    job.batches.push_back(next->batch);
+    on.requests.push_back(pop(writes_));
+  }
+  return job;
+}
+
+remove_job redis_tier_state::gather_removes(slot& on,
+                                            const remove_request& x) {
+  remove_job job{x.gone, {}};
+  while (!writes_.empty()) {
+    auto* next = std::get_if<remove_request>(&writes_.front());
+    if (!next
+        || job.gone.size() + next->gone.size() > setup_.opts.max_batch)
+      break;
+    job.gone.insert(job.gone.end(), next->gone.begin(), next->gone.end());
+    on.requests.push_back(pop(writes_));
+  }
+  return job;
+}
+
+milliseconds redis_tier_state::longest_time(const redis_job& job) const {
+  using namespace std::chrono_literals;
+  auto& opts = setup_.opts;
+  auto limit = std::max<milliseconds>(
+    1s, 10 * (opts.connect_timeout + opts.command_timeout));
+  std::size_t bytes = 0;
+  if (auto* fetch = std::get_if<fetch_job>(&job.task))
+    bytes = fetch->wanted.size() * bytes_per_ms;
+  else if (auto* store = std::get_if<store_job>(&job.task))
+    for (auto& batch : store->batches)
+      bytes += bytes_of(batch);
+  else if (std::holds_alternative<replay_job>(job.task))
+    bytes = missed_->bytes();
+  return limit + milliseconds{bytes / bytes_per_ms};
+}
+
+void redis_tier_state::start(slot& on, decltype(redis_job::task) task) {
+  auto job = std::make_shared<redis_job>();
+  job->task = std::move(task);
+  job->now_ms = setup_.now();
+  on.busy = true;
+  on.due = self_->clock().now() + longest_time(*job);
+  tick_by(on.due);
+  auto index = static_cast<std::size_t>(&on - slots_.data());
+  // An error means that the worker died, and an exit message will say so too.
+  self_->request(on.worker, caf::infinite, job)
+    .then([this, index](redis_job_ptr& done) { job_done(index, *done); },
+          [](const caf::error&) {});
+}
+
+// -- finishing ----------------------------------------------------------------
+
+void redis_tier_state::job_done(std::size_t index, redis_job& job) {
+  auto& on = slots_[index];
+  auto requests = std::exchange(on.requests, {});
+  on.busy = false;
+  // Empty: they were answered when the breaker opened, and what this job brings
+  // is old news.
+  if (!requests.empty()) {
+    if (!job.why)
+      last_reply_ = self_->clock().now();
+    answer(requests, job);
+    judge(requests, job);
+  }
+  pump();
+  schedule();
 }
 
 } // namespace terrace

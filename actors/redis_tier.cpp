@@ -84,6 +84,9 @@ caf::result<std::uint64_t> redis_tier_state::purge(const selector& what,
 }
 
 caf::result<key_page> redis_tier_state::list(list_request wanted) {
+  // A cursor comes from a client: a bad one must not look like a bad server.
+  if (!redis_store::is_cursor(wanted.cursor))
+    return make_error(errc::invalid_argument, "cursor " + wanted.cursor);
   auto promise = self_->make_response_promise<key_page>();
   take(reads_, page_request{std::move(wanted), promise});
   return promise;
@@ -115,21 +118,21 @@ void redis_tier_state::enqueue(queue& to, redis_request x) {
 // -- answers ------------------------------------------------------------------
 
 void redis_tier_state::answer(std::vector<redis_request>& to, redis_job& job) {
-  if (auto* done = std::get_if<fetch_job>(&job.task)) {
-    answer_fetch(to, *done);
-  } else if (auto* done = std::get_if<store_job>(&job.task)) {
-    answer_store(to, done->outcomes, job.why);
+  if (auto* found = std::get_if<fetch_job>(&job.task)) {
+    answer_fetch(to, *found);
+  } else if (auto* stored = std::get_if<store_job>(&job.task)) {
+    answer_store(to, stored->outcomes, job.why);
   } else if (job.why) {
     for (auto& x : to)
       fail(x, job.why);
-  } else if (auto* done = std::get_if<remove_job>(&job.task)) {
-    answer_remove(to, done->report);
-  } else if (auto* done = std::get_if<purge_job>(&job.task)) {
-    answer_purge(to.front(), done->page);
-  } else if (auto* done = std::get_if<list_job>(&job.task)) {
-    answer_list(to.front(), done->page);
-  } else if (auto* done = std::get_if<replay_job>(&job.task)) {
-    replay_done(done->changes, {});
+  } else if (auto* removed = std::get_if<remove_job>(&job.task)) {
+    answer_remove(to, removed->report);
+  } else if (auto* purged = std::get_if<purge_job>(&job.task)) {
+    answer_purge(to.front(), purged->page);
+  } else if (auto* listed = std::get_if<list_job>(&job.task)) {
+    answer_list(to.front(), listed->page);
+  } else if (auto* replayed = std::get_if<replay_job>(&job.task)) {
+    replay_done(replayed->changes, {});
   } else {
     server_ = std::move(std::get<probe_job>(job.task).server);
   }

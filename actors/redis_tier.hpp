@@ -69,7 +69,7 @@ private:
     bool busy = false; ///< the worker has a job
     /// Those whom the job is for; empty if they were answered without it.
     std::vector<redis_request> requests;
-    tick_time started;
+    tick_time due; ///< when they are answered without it at the latest
   };
 
   using queue = std::deque<redis_request>;
@@ -139,7 +139,18 @@ private:
 
   void start_writing(slot& on);
 
+  /// Merge what follows `x`, the first request of the slot, and is like it.
+  fetch_job gather_fetches(slot& on, fetch_request& x);
+
+  store_job gather_stores(slot& on, const store_request& x);
+
+  remove_job gather_removes(slot& on, const remove_request& x);
+
   void start(slot& on, decltype(redis_job::task) task);
+
+  /// A worker's own time limits hold per step. This one holds for a whole job,
+  /// and catches what they do not: a resolver that hangs, a server that drips.
+  milliseconds longest_time(const redis_job& job) const;
 
   void job_done(std::size_t index, redis_job& job);
 

@@ -5,9 +5,9 @@
 
 namespace terrace {
 
-caf::behavior supervisor_state::make_behavior(
-  const std::vector<caf::actor>& watched,
-  std::function<void(std::string)> on_failure) {
+caf::behavior
+supervisor_state::make_behavior(const std::vector<caf::actor>& watched,
+                                std::function<void(std::string)> on_failure) {
   on_failure_ = std::move(on_failure);
   for (auto& x : watched)
     self_->monitor(x);

@@ -26,8 +26,8 @@ public:
                               std::function<void(std::string)> on_failure);
 
 private:
-  caf::event_based_actor* self_;                   ///< the actor
-  std::function<void(std::string)> on_failure_;    ///< called once
+  caf::event_based_actor* self_;                ///< the actor
+  std::function<void(std::string)> on_failure_; ///< called once
 };
 
 /// Calls `on_failure` with a sentence when one of `watched` ends while the

@@ -68,9 +68,9 @@ struct node::parts {
   caf_config caf_cfg;
   std::unique_ptr<caf::actor_system> system;
   std::shared_ptr<cache_core> core;
-  std::vector<tier_handle> memory;      ///< one per shard
-  std::vector<tier_handle> shared;      ///< the rest of the chain
-  std::vector<tier_handle> all_tiers;   ///< in the chain's order
+  std::vector<tier_handle> memory;    ///< one per shard
+  std::vector<tier_handle> shared;    ///< the rest of the chain
+  std::vector<tier_handle> all_tiers; ///< in the chain's order
   std::shared_ptr<hybrid_clock> clock = std::make_shared<hybrid_clock>();
   keyspace_actor keyspace_handle;
   caf::actor supervisor_handle;
@@ -97,9 +97,8 @@ expected<void> node::parts::open_tiers() {
   std::random_device random;
   auto seed = (static_cast<std::uint64_t>(random()) << 32) | random();
   core->now = system_now_ms;
-  core->tenants = opts.cache.tenants;
-  // Without memory in the chain the view stays empty and every look-up goes on to
-  // the coordinator.
+  // Without memory in the chain the view stays empty and every look-up goes on
+  // to the coordinator.
   core->view = memory_store::make_view(opts.memory, shards, seed);
   for (auto& tier_name : opts.cache.chain) {
     if (tier_name == to_string(tier_kind::memory) && opts.memory.enabled) {
@@ -111,8 +110,7 @@ expected<void> node::parts::open_tiers() {
                           opts.memory.max_value_size});
         all_tiers.push_back(memory.back());
       }
-    } else if (tier_name == to_string(tier_kind::redis)
-               && opts.redis.enabled) {
+    } else if (tier_name == to_string(tier_kind::redis) && opts.redis.enabled) {
       auto x = spawn_redis_tier(*system, opts.redis, opts.compression,
                                 core->now);
       if (!x)
@@ -157,17 +155,17 @@ void node::parts::spawn_core() {
 expected<void> node::parts::open_ports() {
   if (config->resp.enabled) {
     auto x = resp_server::start(
-      *system, resp_services{core->view, core->coordinators, core->invalidator,
-                             keyspace_handle, core->metrics, core->now,
-                             config});
+      *system,
+      resp_services{core->view, core->coordinators, core->invalidator,
+                    keyspace_handle, core->metrics, core->now, config});
     if (!x)
       return x.error();
     resp = *std::move(x);
     resp_port = resp->port();
   }
   if (config->http.enabled) {
-    auto x = http_gateway::start(
-      config->http, {*system, core->metrics, core->invalidator, core->now});
+    auto x = http_gateway::start(config->http, {*system, core->metrics,
+                                                core->invalidator, core->now});
     if (!x)
       return x.error();
     http = *std::move(x);
@@ -188,8 +186,7 @@ void node::parts::supervise(failure_callback on_failure) {
   add(core->invalidator);
   add(keyspace_handle);
   add(core->metrics);
-  supervisor_handle
-    = system->spawn(supervisor, watched, std::move(on_failure));
+  supervisor_handle = system->spawn(supervisor, watched, std::move(on_failure));
 }
 
 expected<std::unique_ptr<node>> node::start(const options& opts,

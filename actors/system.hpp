@@ -1,5 +1,6 @@
-/// The composition root: makes the actors of a node from its options, wires them,
-/// watches them and ends them in order. The one file that knows all actors.
+/// The composition root: makes the actors of a node from its options, wires
+/// them, watches them and ends them in order. The one file that knows all
+/// actors.
 #pragma once
 
 #include "actors/cache.hpp"
@@ -22,13 +23,12 @@ public:
 
   // -- constructors -----------------------------------------------------------
 
-  /// Opens the tiers, the log and the ports as `opts` says. Errors: what the disk
-  /// tier or a port says, `invalid_argument` for options that contradict each
-  /// other. A Redis that is not there is no error: the node starts and asks for it
-  /// again.
-  static expected<std::unique_ptr<node>> start(const options& opts,
-                                               failure_callback on_failure
-                                               = {});
+  /// Opens the tiers, the log and the ports as `opts` says. Errors: what the
+  /// disk tier or a port says, `invalid_argument` for options that contradict
+  /// each other. A Redis that is not there is no error: the node starts and
+  /// asks for it again.
+  static expected<std::unique_ptr<node>>
+  start(const options& opts, failure_callback on_failure = {});
 
   node(const node&) = delete;
 
@@ -42,13 +42,13 @@ public:
   /// A handle for the keys of one tenant.
   class cache cache(tenant_id tenant = 0) const;
 
-  /// The port that RESP listens on (useful when it was configured as 0); zero if
-  /// RESP is off. Likewise for HTTP.
+  /// The port that RESP listens on (useful when it was configured as 0); zero
+  /// if RESP is off. Likewise for HTTP.
   std::uint16_t resp_port() const noexcept;
   std::uint16_t http_port() const noexcept;
 
-  /// Ends in order: ports first, then what is under way, then the tiers, with the
-  /// disk tier's last commit. Blocks until done. Idempotent.
+  /// Ends in order: ports first, then what is under way, then the tiers, with
+  /// the disk tier's last commit. Blocks until done. Idempotent.
   void stop();
 
 private:

@@ -29,9 +29,8 @@ int main() {
   ok = ok && hit && *hit && (*hit)->view() == "v";
 
   std::promise<bool> missed;
-  cache.get("absent", [&](terrace::cache::get_result x) {
-    missed.set_value(x && !*x);
-  });
+  cache.get("absent",
+            [&](terrace::cache::get_result x) { missed.set_value(x && !*x); });
   ok = ok && missed.get_future().get();
 
   (*node)->stop();

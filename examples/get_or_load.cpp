@@ -1,5 +1,5 @@
-// Cache-aside in one call: the value comes from the cache, or from the loader if
-// no tier has it. However many threads ask at once, the loader runs once.
+// Cache-aside in one call: the value comes from the cache, or from the loader
+// if no tier has it. However many threads ask at once, the loader runs once.
 
 #include "actors/system.hpp"
 
@@ -34,7 +34,8 @@ int main() {
   std::atomic<int> right{0};
   for (int i = 0; i < 16; ++i)
     threads.emplace_back([&] {
-      auto value = cache.get_or_load("user:7", slow_source, {.set = {.ttl = 5min}});
+      auto value = cache.get_or_load("user:7", slow_source,
+                                     {.set = {.ttl = 5min}});
       if (value && value->view() == "Ada Lovelace")
         ++right;
     });

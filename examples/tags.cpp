@@ -21,8 +21,8 @@ int main() {
     ok = ok && cache.set(key, "rendered", {.tags = {"article:9"}});
   ok = ok && cache.set("page:3", "rendered", {.tags = {"article:10"}});
 
-  auto report = cache.invalidate(
-    {terrace::selector::kind::tag, 0, "article:9"}, "article 9 was edited");
+  auto report = cache.invalidate({terrace::selector::kind::tag, 0, "article:9"},
+                                 "article 9 was edited");
   if (!ok || !report)
     return 1;
   std::cout << "removed " << report->removed["memory"] << " pages\n";

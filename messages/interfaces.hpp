@@ -7,8 +7,8 @@
 namespace terrace {
 
 /// A tier of the chain: memory (one per shard), redis, disk. Batch first. Every
-/// request is answered, at the latest when the tier's own time limit is over, so
-/// callers inside the node ask with `caf::infinite`. A tier handles `store`,
+/// request is answered, at the latest when the tier's own time limit is over,
+/// so callers inside the node ask with `caf::infinite`. A tier handles `store`,
 /// `promote`, `remove` and `purge` in the order in which they arrive.
 using tier_actor = caf::typed_actor<
   // Look-ups in the order of the keys. A tier that is down answers an error for
@@ -40,12 +40,12 @@ using coordinator_actor = caf::typed_actor<
   caf::replies_to<fetch_atom, keys>::with<lookups>,
   // Runs changes in order; one result per change.
   caf::replies_to<apply_atom, mutations>::with<mutation_results>,
-  // Get-or-load: the value, or the duty to load it. At most one caller at a time
-  // has the duty for a key; others wait for what it brings. The second argument
-  // is the deadline for loading, in milliseconds.
+  // Get-or-load: the value, or the duty to load it. At most one caller at a
+  // time has the duty for a key; others wait for what it brings. The second
+  // argument is the deadline for loading, in milliseconds.
   caf::replies_to<claim_atom, std::string, std::uint64_t>::with<claim>,
-  // Ends a duty with a value. It is given to all who wait; it is not kept if the
-  // key was changed or invalidated since the claim.
+  // Ends a duty with a value. It is given to all who wait; it is not kept if
+  // the key was changed or invalidated since the claim.
   caf::replies_to<fulfil_atom, std::uint64_t, mutation>::with<mutation_result>,
   // Ends a duty without a value: key, token, reason.
   caf::reacts_to<abandon_atom, std::string, std::uint64_t, failure>,
@@ -53,8 +53,7 @@ using coordinator_actor = caf::typed_actor<
   // flight from bringing back what the selector means up to the version.
   caf::replies_to<fence_atom, selector, version_t>::with<std::uint64_t>,
   caf::reacts_to<unfence_atom, version_t>,
-  caf::replies_to<status_atom>::with<actor_status>,
-  caf::reacts_to<reset_atom>,
+  caf::replies_to<status_atom>::with<actor_status>, caf::reacts_to<reset_atom>,
   // Looks for loads past their deadline; sent by the actor to itself.
   caf::reacts_to<tick_atom>>;
 
@@ -62,10 +61,9 @@ using coordinator_actor = caf::typed_actor<
 /// bring back what was purged.
 using invalidator_actor = caf::typed_actor<
   // The text is the reason, for the log.
-  caf::replies_to<invalidate_atom, selector, std::string>::with<
-    invalidation_report>,
-  caf::replies_to<status_atom>::with<actor_status>,
-  caf::reacts_to<reset_atom>>;
+  caf::replies_to<invalidate_atom, selector,
+                  std::string>::with<invalidation_report>,
+  caf::replies_to<status_atom>::with<actor_status>, caf::reacts_to<reset_atom>>;
 
 /// Enumerates keys over all tiers.
 using keyspace_actor = caf::typed_actor<
@@ -74,16 +72,14 @@ using keyspace_actor = caf::typed_actor<
   caf::replies_to<list_atom, tenant_id, std::string>::with<keys>,
   // Number of keys of a tenant: the largest count that any local tier has.
   caf::replies_to<count_atom, tenant_id>::with<std::uint64_t>,
-  caf::replies_to<status_atom>::with<actor_status>,
-  caf::reacts_to<reset_atom>>;
+  caf::replies_to<status_atom>::with<actor_status>, caf::reacts_to<reset_atom>>;
 
 /// Collects the figures of all actors.
 using metrics_actor = caf::typed_actor<
-  caf::replies_to<report_atom>::with<node_report>,
-  caf::reacts_to<reset_atom>,
-  // Any actor that answers `status` with an `actor_status` and reacts to `reset`
-  // wants to be part of reports, under the given name. Gateways, whose brokers
-  // are dynamically typed, join this way.
+  caf::replies_to<report_atom>::with<node_report>, caf::reacts_to<reset_atom>,
+  // Any actor that answers `status` with an `actor_status` and reacts to
+  // `reset` wants to be part of reports, under the given name. Gateways, whose
+  // brokers are dynamically typed, join this way.
   caf::reacts_to<caf::join_atom, std::string, caf::actor>>;
 
 } // namespace terrace

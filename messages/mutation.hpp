@@ -22,19 +22,19 @@ struct mutation {
   /// compare deadlines, where "never" counts as infinitely late.
   enum class condition : std::uint8_t {
     always,
-    if_absent,        ///< put: key absent; expire: key has no expiry
-    if_present,       ///< put: key present; expire: key has an expiry
-    if_later,         ///< the new deadline is later than the present one
-    if_earlier,       ///< the new deadline is earlier than the present one
+    if_absent,  ///< put: key absent; expire: key has no expiry
+    if_present, ///< put: key present; expire: key has an expiry
+    if_later,   ///< the new deadline is later than the present one
+    if_earlier, ///< the new deadline is earlier than the present one
   };
 
   op what = op::put;
   condition when = condition::always;
-  bool keep_expiry = false;  ///< put: keep the present deadline
-  bool want_old = false;     ///< report the record as it was before
-  tier_set tiers = 0;        ///< put: write only to these tiers; 0 = by size
-  std::string key;           ///< qualified
-  blob value;                ///< put
+  bool keep_expiry = false;    ///< put: keep the present deadline
+  bool want_old = false;       ///< report the record as it was before
+  tier_set tiers = 0;          ///< put: write only to these tiers; 0 = by size
+  std::string key;             ///< qualified
+  blob value;                  ///< put
   std::int64_t expires_ms = 0; ///< put, expire: deadline, 0 = never
   std::vector<std::string> tags; ///< put
 

@@ -119,9 +119,9 @@ struct lookup {
   enum class outcome : std::uint8_t { miss, hit, error };
 
   outcome what = outcome::miss;
-  errc code = errc::none;            ///< set when `what` is `error`
-  tier_kind from = tier_kind::none;  ///< tier that answered a hit
-  record data;                       ///< set when `what` is `hit`
+  errc code = errc::none;           ///< set when `what` is `error`
+  tier_kind from = tier_kind::none; ///< tier that answered a hit
+  record data;                      ///< set when `what` is `hit`
 
   bool hit() const noexcept {
     return what == outcome::hit;

@@ -10,9 +10,9 @@
 
 namespace terrace {
 
-/// A set of entries: one key, all keys with a prefix, all that match a glob, all
-/// that carry a tag, a whole tenant, or everything. `text` is the user's key,
-/// prefix, pattern or tag; `tenant` limits all kinds but `all`.
+/// A set of entries: one key, all keys with a prefix, all that match a glob,
+/// all that carry a tag, a whole tenant, or everything. `text` is the user's
+/// key, prefix, pattern or tag; `tenant` limits all kinds but `all`.
 struct selector {
   enum class kind : std::uint8_t { key, prefix, glob, tag, tenant, all };
 

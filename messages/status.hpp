@@ -73,8 +73,8 @@ typename Inspector::result_type inspect(Inspector& f, actor_status& x) {
 /// per tier of the chain, in order; `actors` one per actor. An actor that did
 /// not answer in time is named in `silent`.
 struct node_report {
-  std::int64_t taken_ms = 0;    ///< Unix time
-  std::int64_t started_ms = 0;  ///< Unix time
+  std::int64_t taken_ms = 0;   ///< Unix time
+  std::int64_t started_ms = 0; ///< Unix time
   std::vector<tier_status> tiers;
   std::vector<actor_status> actors;
   std::vector<std::string> silent;
@@ -101,8 +101,7 @@ struct invalidation_report {
   counter_map removed;
   std::vector<std::string> pending;
 
-  friend bool operator==(const invalidation_report&,
-                         const invalidation_report&)
+  friend bool operator==(const invalidation_report&, const invalidation_report&)
     = default;
 };
 

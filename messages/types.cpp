@@ -14,8 +14,7 @@ failure to_failure(const caf::error& x) {
   auto text = caf::to_string(x);
   if (x == caf::sec::request_timeout)
     return {errc::timeout, std::move(text)};
-  if (x == caf::sec::request_receiver_down
-      || x.category() == caf::atom("exit"))
+  if (x == caf::sec::request_receiver_down || x.category() == caf::atom("exit"))
     return {errc::shutting_down, std::move(text)};
   return {errc::unavailable, std::move(text)};
 }

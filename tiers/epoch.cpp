@@ -4,8 +4,9 @@
 
 namespace terrace {
 
-/// The slots of a domain. Outlives the domain while a thread still holds a slot.
-/// Slots are never freed before the pool, so writers walk them without care.
+/// The slots of a domain. Outlives the domain while a thread still holds a
+/// slot. Slots are never freed before the pool, so writers walk them without
+/// care.
 struct epoch_domain::pool {
   mutable std::mutex mutex;
   std::deque<reader_slot> slots;

@@ -1,9 +1,10 @@
-/// Epoch-based reclamation: lets one writer unlink objects that readers in other
-/// threads may still be looking at, and frees them when the last such reader has
-/// moved on. Readers take no lock and share no cache line with each other.
+/// Epoch-based reclamation: lets one writer unlink objects that readers in
+/// other threads may still be looking at, and frees them when the last such
+/// reader has moved on. Readers take no lock and share no cache line with each
+/// other.
 ///
-/// Source: K. Fraser, "Practical lock-freedom", 2004, section 5.2.3; here with a
-/// single global counter and a slot per reading thread. A reader that stalls
+/// Source: K. Fraser, "Practical lock-freedom", 2004, section 5.2.3; here with
+/// a single global counter and a slot per reading thread. A reader that stalls
 /// inside a guard delays reclamation, never correctness.
 #pragma once
 
@@ -80,8 +81,8 @@ public:
     return epoch_.load(std::memory_order_relaxed);
   }
 
-  /// Starts a new epoch; what was unlinked with a number below the result can be
-  /// freed.
+  /// Starts a new epoch; what was unlinked with a number below the result can
+  /// be freed.
   std::uint64_t advance() noexcept;
 
   // -- counters ---------------------------------------------------------------
@@ -105,8 +106,8 @@ private:
 
   reader_slot* find_slot();
 
-  // The slot this thread used last, and the domain it belongs to. Domain ids are
-  // never reused, so a stale pair cannot match.
+  // The slot this thread used last, and the domain it belongs to. Domain ids
+  // are never reused, so a stale pair cannot match.
   static thread_local std::uint64_t last_id_;
   static thread_local reader_slot* last_slot_;
 

@@ -8,9 +8,9 @@
 
 namespace terrace {
 
-/// Orders the nodes of one shard. Used by the shard's writer only. A policy uses
-/// the node's links, queue number and access counter, never its contents, and
-/// charges each node with its `footprint()`.
+/// Orders the nodes of one shard. Used by the shard's writer only. A policy
+/// uses the node's links, queue number and access counter, never its contents,
+/// and charges each node with its `footprint()`.
 class eviction_policy {
 public:
   virtual ~eviction_policy() = default;

@@ -1,4 +1,5 @@
-/// Invalidations under way, so that a look-up cannot bring back what they remove.
+/// Invalidations under way, so that a look-up cannot bring back what they
+/// remove.
 #pragma once
 
 #include "messages/record.hpp"
@@ -12,10 +13,11 @@
 namespace terrace {
 
 /// While an invalidation walks through the tiers, a tier that is not yet purged
-/// may still answer with what is being removed. A fence hides such records. It is
-/// raised before the first tier is purged and lowered after the last; lowered, it
-/// stays in force for the walks that had begun by then, because they may have read
-/// a tier before it was purged. Plain state machine, single-owner.
+/// may still answer with what is being removed. A fence hides such records. It
+/// is raised before the first tier is purged and lowered after the last;
+/// lowered, it stays in force for the walks that had begun by then, because
+/// they may have read a tier before it was purged. Plain state machine,
+/// single-owner.
 class fences {
 public:
   /// Hides what `what` selects with a version of at most `up_to`.

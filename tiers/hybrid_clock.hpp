@@ -1,11 +1,12 @@
 /// Hybrid logical clock: versions that follow wall-clock time, never repeat and
 /// never go back on one node, even if the wall clock does.
 ///
-/// Source: Kulkarni et al., "Logical Physical Clocks and Consistent Snapshots in
-/// Globally Distributed Databases", 2014. A version is 48 bits of Unix
-/// milliseconds followed by a 16-bit counter, so that plain integer order is the
-/// order of versions. When more than 65,536 versions are needed in a millisecond
-/// the counter overflows into the next millisecond, which is harmless.
+/// Source: Kulkarni et al., "Logical Physical Clocks and Consistent Snapshots
+/// in Globally Distributed Databases", 2014. A version is 48 bits of Unix
+/// milliseconds followed by a 16-bit counter, so that plain integer order is
+/// the order of versions. When more than 65,536 versions are needed in a
+/// millisecond the counter overflows into the next millisecond, which is
+/// harmless.
 #pragma once
 
 #include "messages/record.hpp"
@@ -46,16 +47,17 @@ public:
     }
   }
 
-  /// Takes note of a version from elsewhere: later ones will be larger. Versions
-  /// more than a minute ahead of `now_ms` are ignored, so that one node with a
-  /// wrong clock cannot drag the others with it; answers false then.
+  /// Takes note of a version from elsewhere: later ones will be larger.
+  /// Versions more than a minute ahead of `now_ms` are ignored, so that one
+  /// node with a wrong clock cannot drag the others with it; answers false
+  /// then.
   bool observe(version_t seen, std::int64_t now_ms) noexcept {
     if (physical_ms(seen) > now_ms + max_drift_ms)
       return false;
     auto last = last_.load(std::memory_order_relaxed);
-    while (seen > last
-           && !last_.compare_exchange_weak(last, seen,
-                                           std::memory_order_relaxed)) {
+    while (
+      seen > last
+      && !last_.compare_exchange_weak(last, seen, std::memory_order_relaxed)) {
       // `last` was reloaded; try again
     }
     return true;

@@ -14,9 +14,12 @@ namespace {
 /// at most some hundred pages, and counts are exact at once.
 constexpr std::size_t direct_changes = 256;
 
-/// A merge begins when this much is in the journal, or when there is no new
-/// change. The more, the less is written per change.
-constexpr std::uint64_t merge_bytes = 64ull << 20;
+/// A merge begins when the journal has this much of what may wait, or when there
+/// is no new change. The more, the less is written per change: a merge rewrites
+/// every page of the tree once at worst, however many changes fall on it.
+constexpr std::uint64_t merge_share(std::uint64_t max_pending_size) noexcept {
+  return max_pending_size / 8 * 3;
+}
 
 /// One slice of a merge.
 constexpr std::size_t slice_changes = 32768;
@@ -122,29 +125,28 @@ expected<lmdb_progress> lmdb_store::commit_locked(std::int64_t now_ms,
 }
 
 lmdb_progress lmdb_store::try_commit(std::int64_t now_ms, bool directly) {
-  auto* fresh = overlay_.freeze();
+  auto& fresh = overlay_.freeze();
   auto& journaled = overlay_.journaled();
-  auto backlog = run_ || !journaled.changes.empty();
-  if (fresh && !backlog
-      && (directly || fresh->changes.size() <= direct_changes)) {
-    merge_directly(*fresh, now_ms);
+  auto backlog = run_ || !journaled.empty();
+  if (!fresh.empty() && !backlog
+      && (directly || fresh.items.size() <= direct_changes)) {
+    merge_directly(fresh, now_ms);
     return lmdb_progress::idle;
   }
-  if (!fresh && !backlog && !has_damage()
+  if (fresh.empty() && !backlog && !has_damage()
       && next_state().floor == state_.floor)
     return lmdb_progress::idle;
   lmdb_tree tree{env_, next_state()};
   auto& journals = env_.tables().journal;
-  auto enough = std::min(merge_bytes, opts_.max_pending_size / 4);
+  auto enough = merge_share(opts_.max_pending_size);
   std::optional<lmdb_merge> started;
-  if (!run_ && !journaled.changes.empty()
-      && (directly || !fresh || journaled.bytes >= enough)) {
+  if (!run_ && !journaled.empty()
+      && (directly || fresh.empty() || journaled.bytes >= enough)) {
     started.emplace(journaled);
     tree.state().filling ^= 1;
   }
-  std::vector<const lmdb_change*> merged;
-  if (fresh)
-    write_journal(tree, *fresh, now_ms, merged);
+  std::vector<lmdb_change*> merged;
+  write_journal(tree, fresh, now_ms, merged);
   auto* run = started ? &*started : run_ ? &*run_ : nullptr;
   std::size_t next = 0;
   if (run) {
@@ -160,8 +162,7 @@ lmdb_progress lmdb_store::try_commit(std::int64_t now_ms, bool directly) {
     run_ = std::move(started);
     overlay_.begin_merge();
   }
-  if (fresh)
-    overlay_.keep();
+  overlay_.keep();
   if (run_) {
     run_->next = next;
     if (!run_->done())
@@ -169,11 +170,11 @@ lmdb_progress lmdb_store::try_commit(std::int64_t now_ms, bool directly) {
     run_.reset();
     overlay_.end_merge();
   }
-  return journaled.changes.empty() ? lmdb_progress::idle
-                                   : lmdb_progress::journal;
+  return journaled.empty() ? lmdb_progress::idle
+                                : lmdb_progress::journal;
 }
 
-void lmdb_store::merge_directly(const lmdb_layer& fresh, std::int64_t now_ms) {
+void lmdb_store::merge_directly(lmdb_changes& fresh, std::int64_t now_ms) {
   lmdb_merge run{fresh};
   while (!run.done()) {
     lmdb_tree tree{env_, next_state()};
@@ -184,18 +185,21 @@ void lmdb_store::merge_directly(const lmdb_layer& fresh, std::int64_t now_ms) {
   overlay_.drop_frozen();
 }
 
-void lmdb_store::write_journal(lmdb_tree& tree, const lmdb_layer& fresh,
+void lmdb_store::write_journal(lmdb_tree& tree, lmdb_changes& fresh,
                                std::int64_t now_ms,
-                               std::vector<const lmdb_change*>& merged) {
+                               std::vector<lmdb_change*>& merged) {
+  if (fresh.empty())
+    return;
   // The journal that takes changes from this commit on.
   lmdb_journal_writer out{
     tree.txn(), env_.tables().journal[tree.state().filling]};
-  for (auto& [key, x] : fresh.changes) {
+  for (auto& x : fresh.items) {
+    auto& key = x.key();
     if (x.removed) {
       out.remove(key, x.data.version);
       continue;
     }
-    auto bytes = encode(key, x);
+    auto bytes = encode(x);
     if (bytes.size() >= large_record && x.data.version > tree.state().floor) {
       tree.put(key, x.data, bytes, until(x.data, now_ms));
       merged.push_back(&x);
@@ -214,8 +218,8 @@ std::size_t lmdb_store::merge_slice(const lmdb_merge& run, lmdb_tree& tree,
   auto end = std::min(run.items.size(), next + slice_changes);
   std::uint64_t bytes = 0;
   for (; next < end && bytes < slice_bytes; ++next) {
-    auto& key = *run.items[next].key;
     auto& x = *run.items[next].change;
+    auto& key = x.key();
     if (x.merged)
       continue;
     auto leaves = until(x.data, now_ms);
@@ -224,18 +228,17 @@ std::size_t lmdb_store::merge_slice(const lmdb_merge& run, lmdb_tree& tree,
       tree.remove(key, x.data.version);
       continue;
     }
-    auto encoded = x.encoded.empty() ? encode(key, x) : x.encoded.view();
+    auto encoded = x.encoded.empty() ? encode(x) : x.encoded.view();
     tree.put(key, x.data, encoded, leaves);
     bytes += key.size() + encoded.size();
   }
   return next;
 }
 
-std::string_view lmdb_store::encode(const std::string& key,
-                                    const lmdb_change& x) {
+std::string_view lmdb_store::encode(const lmdb_change& x) {
   encoded_.clear();
   // Sizes were checked when the change was staged: only memory can be short.
-  if (auto ok = codec_.encode(key, x.data, encoded_); !ok)
+  if (auto ok = codec_.encode(x.key(), x.data, encoded_); !ok)
     throw lmdb_fault{ok.error()};
   return encoded_;
 }
@@ -322,7 +325,7 @@ std::size_t lmdb_store::sweep_floor(lmdb_tree& tree, std::size_t budget,
                                     std::int64_t now_ms) {
   auto floor = tree.state().floor;
   if (floor == 0 || state_.floor != floor || run_
-      || !overlay_.journaled().changes.empty())
+      || !overlay_.journaled().empty())
     return budget;
   if (swept_floor_ != floor)
     floor_cursor_.clear();

@@ -111,27 +111,28 @@ void lmdb_journal_writer::flush() {
 
 // -- reading ------------------------------------------------------------------
 
-lmdb_layer lmdb_read_journal(lmdb_env& env, lmdb_table journal,
-                             const codec& decoder, std::uint64_t& damaged) {
-  lmdb_layer result;
+std::vector<lmdb_replay> lmdb_read_journal(lmdb_env& env, lmdb_table journal,
+                                           const codec& decoder,
+                                           std::uint64_t& damaged) {
+  std::vector<lmdb_replay> result;
   lmdb_read txn{env};
   reader in{txn.native(), journal};
-  std::string key;
   std::string bytes;
   while (!in.at_end()) {
     auto kind = in.read<char>();
     if (kind != record_kind && kind != removal_kind)
       throw lmdb_fault{{errc::corrupt, "unknown change in the journal"}};
-    key.clear();
-    in.read(in.read<std::uint32_t>(), key);
-    lmdb_change x;
+    lmdb_replay x;
+    in.read(in.read<std::uint32_t>(), x.key);
+    if (!is_qualified(x.key))
+      throw lmdb_fault{{errc::corrupt, "key without tenant in the journal"}};
     if (kind == removal_kind) {
       x.data.version = in.read<version_t>();
       x.removed = true;
     } else {
       bytes.clear();
       in.read(in.read<std::uint32_t>(), bytes);
-      if (auto data = decoder.decode(key, bytes)) {
+      if (auto data = decoder.decode(x.key, bytes)) {
         x.data = std::move(*data);
       } else {
         ++damaged;
@@ -140,15 +141,7 @@ lmdb_layer lmdb_read_journal(lmdb_env& env, lmdb_table journal,
         x.removed = true;
       }
     }
-    if (!is_qualified(key))
-      throw lmdb_fault{{errc::corrupt, "key without tenant in the journal"}};
-    auto i = result.changes.find(key);
-    if (i != result.changes.end()) {
-      result.bytes -= lmdb_overlay::cost(key, i->second.data);
-      result.changes.erase(i);
-    }
-    result.bytes += lmdb_overlay::cost(key, x.data);
-    result.changes.emplace(key, std::move(x));
+    result.push_back(std::move(x));
   }
   return result;
 }

@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace terrace {
 
@@ -60,7 +61,8 @@ private:
 /// Reads a journal back. Throws `lmdb_fault` with `corrupt` when the stream
 /// cannot be followed; records that fail their checksum are left out as
 /// removals, so that they become misses, and are added to `damaged`.
-lmdb_layer lmdb_read_journal(lmdb_env& env, lmdb_table journal,
-                             const codec& decoder, std::uint64_t& damaged);
+std::vector<lmdb_replay> lmdb_read_journal(lmdb_env& env, lmdb_table journal,
+                                           const codec& decoder,
+                                           std::uint64_t& damaged);
 
 } // namespace terrace

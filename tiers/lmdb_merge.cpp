@@ -16,13 +16,22 @@ std::uint64_t sort_prefix(const std::string& key) noexcept {
 
 } // namespace
 
-lmdb_merge::lmdb_merge(const lmdb_layer& layer) {
-  items.reserve(layer.changes.size());
-  for (auto& [key, change] : layer.changes)
-    items.push_back({sort_prefix(key), &key, &change});
+lmdb_merge::lmdb_merge(lmdb_changes& xs) {
+  items.reserve(xs.items.size());
+  for (auto& x : xs.items)
+    items.push_back({sort_prefix(x.key()), &x});
+  // Equal keys share a node; the newest change, at the highest address, first.
   std::sort(items.begin(), items.end(), [](auto& x, auto& y) {
-    return x.order != y.order ? x.order < y.order : *x.key < *y.key;
+    if (x.order != y.order)
+      return x.order < y.order;
+    if (x.change->node == y.change->node)
+      return x.change > y.change;
+    return x.change->key() < y.change->key();
   });
+  auto end = std::unique(items.begin(), items.end(), [](auto& x, auto& y) {
+    return x.change->node == y.change->node;
+  });
+  items.erase(end, items.end());
 }
 
 } // namespace terrace

@@ -1,4 +1,4 @@
-/// The changes of one layer of the overlay, sorted by key, on their way into the
+/// A list of changes, sorted by key and only the newest of each, on their way into the
 /// tree.
 ///
 /// A merge is done in slices, one a transaction: neighbouring keys share pages,
@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace terrace {
@@ -18,12 +17,11 @@ namespace terrace {
 struct lmdb_merge {
   struct item {
     std::uint64_t order; ///< first bytes of the key, for fast comparison
-    const std::string* key;
-    const lmdb_change* change;
+    lmdb_change* change;
   };
 
-  /// The layer has to stay as it is until the merge is over.
-  explicit lmdb_merge(const lmdb_layer& layer);
+  /// `xs` has to stay as it is until the merge is over.
+  explicit lmdb_merge(lmdb_changes& xs);
 
   bool done() const noexcept {
     return next == items.size();

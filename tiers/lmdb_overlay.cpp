@@ -1,40 +1,39 @@
 #include "tiers/lmdb_overlay.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace terrace {
 
 namespace {
 
-/// A node of the hash map, its bucket, and the block header of the value.
-constexpr std::uint64_t change_overhead = sizeof(std::string)
+/// The key's place in the map and in the lists, and the value's block header.
+constexpr std::uint64_t change_overhead = sizeof(lmdb_node)
                                           + sizeof(lmdb_change) + 48;
 
-/// Changes moved under one hold of the mutex.
-constexpr std::size_t moved_at_once = 512;
+/// Changes handled under one hold of the mutex.
+constexpr std::size_t at_once = 4096;
 
-} // namespace
-
-std::uint64_t lmdb_overlay::cost(std::string_view key,
-                                 const record& x) noexcept {
+std::uint64_t cost(const std::string& key, const record& x) noexcept {
   auto result = change_overhead + key.size() + x.value.size();
   for (auto& tag : x.tags)
     result += sizeof(std::string) + tag.size();
   return result;
 }
 
+} // namespace
+
 // -- looking up ---------------------------------------------------------------
 
-const lmdb_change* lmdb_overlay::peek(const std::string& key) const {
-  for (auto* layer : {&active_, &frozen_, &journaled_, &merging_})
-    if (!layer->changes.empty())
-      if (auto i = layer->changes.find(key); i != layer->changes.end())
-        return &i->second;
-  return nullptr;
+const lmdb_slot* lmdb_overlay::peek(const std::string& key) const {
+  auto i = newest_.find(key);
+  return i == newest_.end() ? nullptr : &i->second;
 }
 
 lmdb_overlay::state lmdb_overlay::find(const std::string& key,
                                        record& out) const {
+  if (bytes() == 0)
+    return state::unknown;
   std::lock_guard lock{mutex_};
   auto* x = peek(key);
   if (!x)
@@ -44,96 +43,114 @@ lmdb_overlay::state lmdb_overlay::find(const std::string& key,
 }
 
 void lmdb_overlay::each(
-  const std::function<bool(std::string_view)>& wanted,
-  const std::function<void(const std::string&, const lmdb_change&)>& f) const {
+  const std::function<void(const lmdb_node&)>& f) const {
+  if (bytes() == 0)
+    return;
   std::lock_guard lock{mutex_};
-  for (auto* layer : {&active_, &frozen_, &journaled_, &merging_})
-    for (auto& [key, x] : layer->changes)
-      if (wanted(key) && peek(key) == &x)
-        f(key, x);
+  for (auto& x : newest_)
+    f(x);
 }
 
 lmdb_overlay::sizes lmdb_overlay::stats() const {
   std::lock_guard lock{mutex_};
   sizes result;
-  for (auto* layer : {&active_, &frozen_}) {
-    result.staged_entries += layer->changes.size();
-    result.staged_bytes += layer->bytes;
-  }
-  result.entries = result.staged_entries + journaled_.changes.size()
-                   + merging_.changes.size();
-  result.bytes = result.staged_bytes + journaled_.bytes + merging_.bytes;
+  result.staged_entries = active_.size() + frozen_.items.size();
+  result.staged_bytes = active_bytes_ + frozen_.bytes;
+  result.entries = newest_.size();
+  result.bytes = bytes();
   return result;
 }
 
 // -- changing -----------------------------------------------------------------
 
 void lmdb_overlay::stage(const std::string& key, record x, bool removed) {
-  auto size = cost(key, x);
-  auto [i, fresh] = active_.changes.try_emplace(key);
-  auto old = fresh ? 0 : cost(key, i->second.data);
-  i->second.data = std::move(x);
-  i->second.removed = removed;
-  active_.bytes += size - old;
-  bytes_.fetch_add(size - old, std::memory_order_relaxed);
-  staged_bytes_.fetch_add(size - old, std::memory_order_relaxed);
+  auto& node = *newest_.try_emplace(key).first;
+  auto& slot = node.second;
+  if (slot.round == round_) {
+    active_bytes_ -= cost(key, slot.data);
+  } else {
+    active_.push_back(&node);
+    slot.round = round_;
+    ++slot.refs;
+  }
+  slot.data = std::move(x);
+  slot.removed = removed;
+  active_bytes_ += cost(key, slot.data);
+  account();
 }
 
 version_t lmdb_overlay::drop_active() {
   version_t result = 0;
-  for (auto& [key, x] : active_.changes)
-    result = std::max(result, x.data.version);
-  active_ = {};
+  for (auto* node : active_) {
+    auto& slot = node->second;
+    result = std::max(result, slot.data.version);
+    slot.data.value = {};
+    slot.removed = true;
+    slot.round = 0;
+    if (--slot.refs == 0)
+      newest_.erase(newest_.find(node->first));
+  }
+  active_.clear();
+  active_bytes_ = 0;
   account();
   return result;
 }
 
 // -- the writer's side --------------------------------------------------------
 
-const lmdb_layer* lmdb_overlay::freeze() {
-  std::lock_guard lock{mutex_};
-  if (active_.changes.empty())
-    return nullptr;
-  std::swap(active_, frozen_);
-  staged_bytes_.store(0, std::memory_order_relaxed);
-  return &frozen_;
+lmdb_changes& lmdb_overlay::freeze() {
+  std::vector<lmdb_node*> nodes;
+  {
+    std::lock_guard lock{mutex_};
+    frozen_.items.reserve(active_.size());
+    nodes.swap(active_);
+    ++round_;
+    frozen_.bytes = std::exchange(active_bytes_, 0);
+    account();
+  }
+  // A slot that is changed before its turn goes to disk in the newer form, and
+  // once more with the next commit.
+  for (std::size_t i = 0; i < nodes.size();) {
+    std::lock_guard lock{mutex_};
+    for (auto end = std::min(nodes.size(), i + at_once); i < end; ++i) {
+      auto& slot = nodes[i]->second;
+      frozen_.items.push_back({nodes[i], slot.data, slot.removed, false, {}});
+    }
+  }
+  return frozen_;
 }
 
 void lmdb_overlay::thaw() {
-  while (!frozen_.changes.empty()) {
+  auto xs = std::exchange(frozen_, {});
+  for (std::size_t i = 0; i < xs.items.size();) {
     std::lock_guard lock{mutex_};
-    for (auto n = moved_at_once; n > 0 && !frozen_.changes.empty(); --n) {
-      auto node = frozen_.changes.extract(frozen_.changes.begin());
-      auto size = cost(node.key(), node.mapped().data);
-      if (active_.changes.insert(std::move(node)).inserted)
-        active_.bytes += size;
-      frozen_.bytes -= size;
-    }
-    account();
-  }
-}
-
-void lmdb_overlay::keep() {
-  while (!frozen_.changes.empty()) {
-    std::lock_guard lock{mutex_};
-    for (auto n = moved_at_once; n > 0 && !frozen_.changes.empty(); --n) {
-      auto node = frozen_.changes.extract(frozen_.changes.begin());
-      auto size = cost(node.key(), node.mapped().data);
-      frozen_.bytes -= size;
-      journaled_.bytes += size;
-      auto put = journaled_.changes.insert(std::move(node));
-      if (!put.inserted) {
-        auto& old = put.position->second;
-        journaled_.bytes -= cost(put.node.key(), old.data);
-        old = std::move(put.node.mapped());
+    for (auto end = std::min(xs.items.size(), i + at_once); i < end; ++i) {
+      auto& [key, slot] = *xs.items[i].node;
+      if (slot.round == round_) {
+        --slot.refs; // changed since, and in the active list for that
+      } else {
+        slot.round = round_;
+        active_.push_back(xs.items[i].node);
+        active_bytes_ += cost(key, slot.data);
       }
     }
     account();
   }
 }
 
+void lmdb_overlay::keep() {
+  std::lock_guard lock{mutex_};
+  journaled_.bytes += frozen_.bytes;
+  if (journaled_.empty())
+    std::swap(journaled_.items, frozen_.items);
+  else
+    std::move(frozen_.items.begin(), frozen_.items.end(),
+              std::back_inserter(journaled_.items));
+  frozen_ = {};
+}
+
 void lmdb_overlay::drop_frozen() {
-  drop(frozen_);
+  release(frozen_);
 }
 
 void lmdb_overlay::begin_merge() {
@@ -142,26 +159,43 @@ void lmdb_overlay::begin_merge() {
 }
 
 void lmdb_overlay::end_merge() {
-  drop(merging_);
+  release(merging_);
 }
 
-void lmdb_overlay::restore(lmdb_layer journaled, lmdb_layer merging) {
+void lmdb_overlay::restore(std::vector<lmdb_replay> xs, bool merging) {
+  auto& list = merging ? merging_ : journaled_;
   std::lock_guard lock{mutex_};
-  journaled_ = std::move(journaled);
-  merging_ = std::move(merging);
+  for (auto& x : xs) {
+    auto& node = *newest_.try_emplace(std::move(x.key)).first;
+    node.second.data = x.data;
+    node.second.removed = x.removed;
+    ++node.second.refs;
+    list.bytes += cost(node.first, x.data);
+    list.items.push_back({&node, std::move(x.data), x.removed, false, {}});
+  }
   account();
 }
 
-void lmdb_overlay::drop(lmdb_layer& x) {
-  lmdb_layer garbage; // freed after the mutex
-  std::lock_guard lock{mutex_};
-  std::swap(garbage, x);
-  account();
+void lmdb_overlay::release(lmdb_changes& list) {
+  lmdb_changes xs;
+  {
+    std::lock_guard lock{mutex_};
+    std::swap(xs, list);
+    account();
+  }
+  for (std::size_t i = 0; i < xs.items.size();) {
+    std::lock_guard lock{mutex_};
+    for (auto end = std::min(xs.items.size(), i + at_once); i < end; ++i) {
+      auto* node = xs.items[i].node;
+      if (--node->second.refs == 0)
+        newest_.erase(newest_.find(node->first));
+    }
+  }
 }
 
 void lmdb_overlay::account() {
-  staged_bytes_.store(active_.bytes, std::memory_order_relaxed);
-  bytes_.store(active_.bytes + frozen_.bytes + journaled_.bytes
+  staged_bytes_.store(active_bytes_, std::memory_order_relaxed);
+  bytes_.store(active_bytes_ + frozen_.bytes + journaled_.bytes
                  + merging_.bytes,
                std::memory_order_relaxed);
 }

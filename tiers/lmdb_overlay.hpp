@@ -1,20 +1,20 @@
 /// The changes that the disk tier has accepted and not yet brought into its
-/// tree, in four layers, newest first:
+/// tree: a map with the newest change of each key for those who read, and for
+/// the writer lists of changes by how far they have come:
 ///
 ///     active      takes new changes; not yet on disk
-///     frozen      being written to disk by the writer
+///     frozen      being written to disk
 ///     journaled   on disk in the journal that takes new changes
 ///     merging     on disk in the other journal, on their way into the tree
 ///
 /// Readers ask here before they ask the tree, so that a change is visible from
 /// the moment it is staged. A removal stays as a marker that hides what is below.
 /// A value whose place was needed (see `lmdb_store`) leaves such a marker too:
-/// the key is then a miss, never an older value.
+/// the key is then a miss, never an older value. A key leaves the map when no
+/// list holds a change of it any more.
 ///
-/// Thread-safe; one mutex. `keep` and `thaw`, which move many changes from layer
-/// to layer, give it away again and again; a change that is being moved is in
-/// one of the two layers at every moment. `each` holds it for the time it takes
-/// to go through all changes.
+/// Thread-safe, one mutex; one thread at a time may be the writer. Calls that
+/// concern many changes give the mutex away again and again, except `each`.
 #pragma once
 
 #include "messages/record.hpp"
@@ -26,24 +26,49 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace terrace {
 
-/// The newest thing that happened to a key.
-struct lmdb_change {
-  record data;          ///< of a removal: only the version
+/// The newest change of a key.
+struct lmdb_slot {
+  record data;           ///< of a removal: only the version
   bool removed = false;
-
-  /// Belongs to the writer; readers never look at it. The bytes of a record that
-  /// was costly to encode.
-  mutable blob encoded;
-  /// Likewise: the tree has the change already.
-  mutable bool merged = false;
+  std::uint32_t refs = 0;  ///< changes of the key in the lists
+  std::uint64_t round = 0; ///< the active list has it, if it is the present one
 };
 
-struct lmdb_layer {
-  std::unordered_map<std::string, lmdb_change> changes;
-  std::uint64_t bytes = 0;
+using lmdb_node = std::pair<const std::string, lmdb_slot>;
+
+/// A change on its way to disk. Belongs to the writer.
+struct lmdb_change {
+  lmdb_node* node = nullptr;
+  record data;
+  bool removed = false;
+  bool merged = false; ///< the tree has it already
+  blob encoded;        ///< bytes of a record that was costly to encode
+
+  const std::string& key() const noexcept {
+    return node->first;
+  }
+};
+
+/// Changes on the same way, oldest first.
+struct lmdb_changes {
+  std::vector<lmdb_change> items;
+  std::uint64_t bytes = 0; ///< memory that they take, about
+
+  bool empty() const noexcept {
+    return items.empty();
+  }
+};
+
+/// A change read back from a journal.
+struct lmdb_replay {
+  std::string key;
+  record data;
+  bool removed = false;
 };
 
 class lmdb_overlay {
@@ -55,18 +80,16 @@ public:
     std::uint64_t staged_entries = 0; ///< not yet on disk
     std::uint64_t staged_bytes = 0;
     std::uint64_t entries = 0; ///< all, those in the journal included
-    std::uint64_t bytes = 0;   ///< memory that all of them take, about
+    std::uint64_t bytes = 0;
   };
-
-  /// Memory that a change takes, about.
-  static std::uint64_t cost(std::string_view key, const record& x) noexcept;
 
   // -- looking up -------------------------------------------------------------
 
   /// Copies the newest change of `key` to `out`; a removal has a version only.
   state find(const std::string& key, record& out) const;
 
-  /// Runs `f` while no change can come in. `f` may call `peek` and `stage`.
+  /// Runs `f` while no change can come in. `f` may call `peek`, `stage` and
+  /// `drop_active`.
   template <class F>
   auto locked(F&& f) const {
     std::lock_guard lock{mutex_};
@@ -74,17 +97,15 @@ public:
   }
 
   /// The newest change of `key`, or null. Only inside `locked`.
-  const lmdb_change* peek(const std::string& key) const;
+  const lmdb_slot* peek(const std::string& key) const;
 
-  /// Calls `f(key, change)` with the newest change of every key for which
-  /// `wanted(key)` holds. Neither may call the overlay.
-  void each(const std::function<bool(std::string_view)>& wanted,
-            const std::function<void(const std::string&,
-                                     const lmdb_change&)>& f) const;
+  /// Calls `f` with every key and its newest change. `f` may not call the
+  /// overlay.
+  void each(const std::function<void(const lmdb_node&)>& f) const;
 
   sizes stats() const;
 
-  /// Bytes of `stats()`, without waiting for the mutex.
+  /// Memory that all changes take, about; without waiting for the mutex.
   std::uint64_t bytes() const noexcept {
     return bytes_.load(std::memory_order_relaxed);
   }
@@ -98,54 +119,56 @@ public:
   /// Puts a change on top, without looking at versions. Only inside `locked`.
   void stage(const std::string& key, record x, bool removed);
 
-  /// Forgets what is active. Returns the highest version that was lost. Only
-  /// inside `locked`.
+  /// Forgets what is active. Returns the highest version that was lost. What
+  /// remains of the keys has to be hidden by the caller. Only inside `locked`.
   version_t drop_active();
 
-  // -- the writer's side: one thread at a time ---------------------------------
+  // -- the writer's side ------------------------------------------------------
 
-  /// Closes the active layer and returns it; null if it is empty.
-  const lmdb_layer* freeze();
+  /// Closes the active list. The result is empty if there was nothing in it.
+  lmdb_changes& freeze();
 
-  /// The frozen layer, if there is one, could not be written: makes it active
-  /// again, below the changes that came since.
+  /// The frozen list could not be written: makes it active again, below the
+  /// changes that came since.
   void thaw();
 
-  /// The frozen layer is in the journal.
+  /// The frozen list is in the journal.
   void keep();
 
-  /// The frozen layer is in the tree.
+  /// The frozen list is in the tree.
   void drop_frozen();
 
-  /// Turns what is in the journal into the layer that is being merged, of which
+  /// Turns what is in the journal into the list that is being merged, of which
   /// there must be none.
   void begin_merge();
 
-  /// The merging layer is in the tree.
+  /// The merging list is in the tree.
   void end_merge();
 
-  /// Puts in what was read from the journals. Only before the first change.
-  void restore(lmdb_layer journaled, lmdb_layer merging);
+  /// Adds a list read from a journal. Only before the first change.
+  void restore(std::vector<lmdb_replay> xs, bool merging);
 
-  /// The layers, for the writer, which alone changes them.
-  const lmdb_layer& journaled() const noexcept {
+  lmdb_changes& journaled() noexcept {
     return journaled_;
   }
 
-  const lmdb_layer& merging() const noexcept {
+  lmdb_changes& merging() noexcept {
     return merging_;
   }
 
 private:
-  void drop(lmdb_layer& x);
+  void release(lmdb_changes& xs);
 
   void account();
 
   mutable std::mutex mutex_;
-  lmdb_layer active_;
-  lmdb_layer frozen_;
-  lmdb_layer journaled_;
-  lmdb_layer merging_;
+  std::unordered_map<std::string, lmdb_slot> newest_;
+  std::vector<lmdb_node*> active_;
+  std::uint64_t active_bytes_ = 0;
+  std::uint64_t round_ = 1;
+  lmdb_changes frozen_;
+  lmdb_changes journaled_;
+  lmdb_changes merging_;
   std::atomic<std::uint64_t> bytes_{0};
   std::atomic<std::uint64_t> staged_bytes_{0};
 };

@@ -24,9 +24,7 @@ bool lmdb_store::fetch_staged(std::span<const std::string> xs,
       auto* x = overlay_.peek(key);
       if (!x)
         return false;
-      auto what = x->removed ? lmdb_overlay::state::removed
-                             : lmdb_overlay::state::record;
-      out.push_back(answer(x->data, what, now_ms));
+      out.push_back(answer(*x, now_ms));
     }
     return true;
   });
@@ -162,8 +160,7 @@ bool lmdb_store::stage_one(const removal& x, const lookup* known,
   if (auto* above = overlay_.peek(x.key)) {
     if (above->data.version > x.version)
       return false;
-    existed = !above->removed
-              && answer(above->data, lmdb_overlay::state::record, now_ms).hit();
+    existed = answer(*above, now_ms).hit();
   } else if (known) {
     auto absent = known->data.version == 0
                   && known->what == lookup::outcome::miss;
@@ -186,14 +183,11 @@ bool lmdb_store::stage_one(const removal& x, const lookup* known,
 std::uint64_t lmdb_store::hide_staged(const lmdb_purge& x,
                                       std::int64_t now_ms) {
   std::vector<removal> hidden;
-  auto prefix = x.what.key_prefix();
-  auto wanted = [&prefix](std::string_view key) {
-    return key.starts_with(prefix);
-  };
-  overlay_.each(wanted, [&](const std::string& key, const lmdb_change& change) {
-    if (!change.removed && change.data.version <= x.up_to
-        && x.what.matches(key, change.data.tags))
-      hidden.push_back({key, change.data.version});
+  overlay_.each([&](const lmdb_node& node) {
+    auto& [key, slot] = node;
+    if (!slot.removed && slot.data.version <= x.up_to
+        && x.what.matches(key, slot.data.tags))
+      hidden.push_back({key, slot.data.version});
   });
   std::uint64_t result = 0;
   overlay_.locked([&] {

@@ -65,12 +65,13 @@ lmdb_store::lmdb_store(const disk_options& opts,
   // being merged.
   std::uint64_t damaged = 0;
   auto& journals = env_.tables().journal;
-  auto merging = lmdb_read_journal(env_, journals[state_.filling ^ 1], codec_,
-                                   damaged);
-  auto journaled = lmdb_read_journal(env_, journals[state_.filling], codec_,
-                                     damaged);
-  overlay_.restore(std::move(journaled), std::move(merging));
-  if (!overlay_.merging().changes.empty())
+  overlay_.restore(lmdb_read_journal(env_, journals[state_.filling ^ 1],
+                                     codec_, damaged),
+                   true);
+  overlay_.restore(lmdb_read_journal(env_, journals[state_.filling], codec_,
+                                     damaged),
+                   false);
+  if (!overlay_.merging().empty())
     run_.emplace(overlay_.merging());
   quarantined_ = damaged;
 }
@@ -87,6 +88,12 @@ lookup lmdb_store::answer(const record& x, lmdb_overlay::state what,
     return result;
   }
   return lookup::found(x, tier_kind::disk);
+}
+
+lookup lmdb_store::answer(const lmdb_slot& x, std::int64_t now_ms) const {
+  return answer(x.data, x.removed ? lmdb_overlay::state::removed
+                                  : lmdb_overlay::state::record,
+                now_ms);
 }
 
 lookup lmdb_store::read(lmdb_read& txn, const std::string& key,
@@ -229,17 +236,15 @@ expected<key_page> lmdb_store::list(tenant_id tenant, const std::string& glob,
   // The overlay is looked at first: a key that reaches the tree meanwhile is
   // then seen at least once.
   std::vector<std::pair<std::string, pending>> waiting;
-  auto wanted = [&literal](std::string_view x) {
-    return x.starts_with(literal);
-  };
-  overlay_.each(wanted, [&](const std::string& key, const lmdb_change& x) {
+  overlay_.each([&](const lmdb_node& x) {
+    auto& [key, slot] = x;
+    if (!key.starts_with(literal))
+      return;
     std::string scratch;
-    std::string table_key{lmdb_key(key, scratch)};
-    auto what = x.removed ? lmdb_overlay::state::removed
-                          : lmdb_overlay::state::record;
+    auto table_key = lmdb_key(key, scratch);
     if (cursor.empty() || table_key > cursor)
-      waiting.emplace_back(std::move(table_key),
-                           pending{key, answer(x.data, what, now_ms).hit()});
+      waiting.emplace_back(std::string{table_key},
+                           pending{key, answer(slot, now_ms).hit()});
   });
   std::optional<std::string> bound; // nothing behind it is looked at
   if (waiting.size() > budget) {
@@ -299,12 +304,9 @@ expected<std::uint64_t> lmdb_store::count(tenant_id tenant) {
   auto stride = pending / count_sample + 1;
   std::uint64_t turn = 0;
   std::vector<std::pair<std::string, bool>> sample; // key, is a record
-  auto prefix = tenant_prefix(tenant);
-  auto wanted = [&](std::string_view x) {
-    return x.starts_with(prefix) && turn++ % stride == 0;
-  };
-  overlay_.each(wanted, [&](const std::string& key, const lmdb_change& x) {
-    sample.emplace_back(key, !x.removed);
+  overlay_.each([&](const lmdb_node& x) {
+    if (tenant_of(x.first) == tenant && turn++ % stride == 0)
+      sample.emplace_back(x.first, !x.second.removed);
   });
   std::int64_t change = 0;
   try {

@@ -174,6 +174,8 @@ private:
   lookup answer(const record& x, lmdb_overlay::state what,
                 std::int64_t now_ms) const;
 
+  lookup answer(const lmdb_slot& x, std::int64_t now_ms) const;
+
   lookup read(lmdb_read& txn, const std::string& key, std::int64_t now_ms,
               bool with_value);
 
@@ -201,16 +203,15 @@ private:
 
   lmdb_progress try_commit(std::int64_t now_ms, bool directly);
 
-  void merge_directly(const lmdb_layer& fresh, std::int64_t now_ms);
+  void merge_directly(lmdb_changes& fresh, std::int64_t now_ms);
 
-  void write_journal(lmdb_tree& tree, const lmdb_layer& fresh,
-                     std::int64_t now_ms,
-                     std::vector<const lmdb_change*>& merged);
+  void write_journal(lmdb_tree& tree, lmdb_changes& fresh, std::int64_t now_ms,
+                     std::vector<lmdb_change*>& merged);
 
   std::size_t merge_slice(const lmdb_merge& run, lmdb_tree& tree,
                           std::int64_t now_ms);
 
-  std::string_view encode(const std::string& key, const lmdb_change& x);
+  std::string_view encode(const lmdb_change& x);
 
   lmdb_state next_state() const;
 

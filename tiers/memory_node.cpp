@@ -55,8 +55,8 @@ const std::vector<std::string>& memory_node::tags() const noexcept {
 
 std::size_t memory_node::footprint() const noexcept {
   constexpr std::size_t malloc_header = 8;
-  auto result
-    = malloc_usable_size(const_cast<memory_node*>(this)) + malloc_header;
+  auto result = malloc_usable_size(const_cast<memory_node*>(this))
+                + malloc_header;
   if (owner_ != this)
     result += value_size_ + sizeof(block) + malloc_header;
   if (tags_) {

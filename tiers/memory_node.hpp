@@ -10,10 +10,10 @@
 
 namespace terrace {
 
-/// Immutable for readers, except for the access counter. The links and the queue
-/// belong to the eviction policy of the one writer. The node is itself the block
-/// that owns its value: a blob taken from it keeps the node's memory alive after
-/// the table has dropped it.
+/// Immutable for readers, except for the access counter. The links and the
+/// queue belong to the eviction policy of the one writer. The node is itself
+/// the block that owns its value: a blob taken from it keeps the node's memory
+/// alive after the table has dropped it.
 class memory_node final : public block {
 public:
   /// Values up to this size are stored inside the node; larger ones are shared

@@ -109,9 +109,8 @@ memory_store::verdict memory_store::put_one(const entry& x, bool if_absent,
       drop(*node);
     return verdict::refused;
   }
-  auto* fresh
-    = memory_node::make(x.key, hash, x.data,
-                        stay_until(x.data.expires_ms, opts_.max_ttl, now_ms));
+  auto* fresh = memory_node::make(
+    x.key, hash, x.data, stay_until(x.data.expires_ms, opts_.max_ttl, now_ms));
   account(*fresh, true);
   if (auto* replaced = table_.insert(fresh)) {
     policy_->replaced(*replaced, *fresh);
@@ -165,11 +164,9 @@ expected<std::uint64_t> memory_store::purge(const selector& what,
   return result;
 }
 
-expected<key_page> memory_store::list(tenant_id tenant,
-                                      const std::string& glob,
+expected<key_page> memory_store::list(tenant_id tenant, const std::string& glob,
                                       const std::string& cursor,
-                                      std::size_t budget,
-                                      std::int64_t now_ms) {
+                                      std::size_t budget, std::int64_t now_ms) {
   std::uint64_t at = 0;
   auto* last = cursor.data() + cursor.size();
   if (!cursor.empty()) {

@@ -1,5 +1,5 @@
-/// One shard of L1: the writer's side of a `memory_table`, its bounds, expiry and
-/// eviction.
+/// One shard of L1: the writer's side of a `memory_table`, its bounds, expiry
+/// and eviction.
 #pragma once
 
 #include "config/options.hpp"
@@ -13,9 +13,9 @@
 
 namespace terrace {
 
-/// Single-owner: one thread at a time calls it, while any number of threads read
-/// through the view. Bounds are per shard: the configured ones divided by the
-/// number of shards. Bytes are true costs: allocations with their headers,
+/// Single-owner: one thread at a time calls it, while any number of threads
+/// read through the view. Bounds are per shard: the configured ones divided by
+/// the number of shards. Bytes are true costs: allocations with their headers,
 /// external values, and the table's own array.
 class memory_store final : public store {
 public:

@@ -18,7 +18,8 @@ memory_table::bucket_array::~bucket_array() {
 memory_table::memory_table(std::shared_ptr<epoch_domain> domain,
                            std::size_t expected_entries)
   : domain_(std::move(domain)) {
-  auto n = std::bit_ceil(std::max<std::size_t>(expected_entries / max_load, 64));
+  auto n
+    = std::bit_ceil(std::max<std::size_t>(expected_entries / max_load, 64));
   array_.store(new bucket_array(n), std::memory_order_release);
 }
 

@@ -1,12 +1,13 @@
-/// The hash table of one L1 shard: one writer, any number of readers that take no
-/// lock and send no message.
+/// The hash table of one L1 shard: one writer, any number of readers that take
+/// no lock and send no message.
 ///
 /// A bucket is one cache line: seven slots and a link to an overflow bucket. A
 /// slot packs a pointer with 16 bits of the hash, so that a look-up follows a
-/// pointer only if it very likely leads to its key: two lines of memory a hit, the
-/// bucket and the node. Entries never move between slots, so a reader cannot miss
-/// one that is there all the time. Growing copies the slots into an array twice as
-/// large and then swaps one pointer; readers inside a guard finish on the old one.
+/// pointer only if it very likely leads to its key: two lines of memory a hit,
+/// the bucket and the node. Entries never move between slots, so a reader
+/// cannot miss one that is there all the time. Growing copies the slots into an
+/// array twice as large and then swaps one pointer; readers inside a guard
+/// finish on the old one.
 #pragma once
 
 #include "tiers/epoch.hpp"
@@ -53,8 +54,8 @@ public:
 
   // -- the writer -------------------------------------------------------------
 
-  /// Puts `x` under its key and returns the node it replaces, or null. The caller
-  /// retires that node.
+  /// Puts `x` under its key and returns the node it replaces, or null. The
+  /// caller retires that node.
   memory_node* insert(memory_node* x);
 
   /// Unlinks the node under `key` and returns it, or null.
@@ -79,10 +80,11 @@ public:
     return bucket_count() * sizeof(bucket);
   }
 
-  /// Calls `f(memory_node*)` for the nodes of one bucket and returns the cursor of
-  /// the next one; zero after the last. Every node that stays in the table during
-  /// a whole round is visited, even if the table grows meanwhile: cursors count
-  /// with their bits reversed (P. Noordhuis' scheme of Redis' SCAN).
+  /// Calls `f(memory_node*)` for the nodes of one bucket and returns the cursor
+  /// of the next one; zero after the last. Every node that stays in the table
+  /// during a whole round is visited, even if the table grows meanwhile:
+  /// cursors count with their bits reversed (P. Noordhuis' scheme of Redis'
+  /// SCAN).
   template <class F>
   std::uint64_t visit(std::uint64_t cursor, F&& f) const {
     auto* array = array_.load(std::memory_order_relaxed);
@@ -124,8 +126,8 @@ private:
 
   // Pointers have 48 significant bits on x86-64 and AArch64 user space.
   static constexpr unsigned tag_shift = 48;
-  static constexpr std::uint64_t pointer_mask
-    = (std::uint64_t{1} << tag_shift) - 1;
+  static constexpr std::uint64_t pointer_mask = (std::uint64_t{1} << tag_shift)
+                                                - 1;
 
   static memory_node* node_of(std::uint64_t word) noexcept {
     return reinterpret_cast<memory_node*>(word & pointer_mask);
@@ -151,8 +153,7 @@ private:
   std::atomic<std::uint64_t>* find_slot(std::string_view key,
                                         std::uint64_t hash) noexcept;
 
-  static void link(bucket_array& array, std::uint64_t word,
-                   std::uint64_t hash);
+  static void link(bucket_array& array, std::uint64_t word, std::uint64_t hash);
 
   void grow();
 

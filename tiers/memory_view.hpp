@@ -1,5 +1,5 @@
-/// The readers' side of L1: all shards, readable from any thread, without a lock
-/// and without a message.
+/// The readers' side of L1: all shards, readable from any thread, without a
+/// lock and without a message.
 #pragma once
 
 #include "messages/histogram.hpp"
@@ -12,9 +12,9 @@
 
 namespace terrace {
 
-/// Shared by everyone who reads L1 and by the stores that write it. Outlives the
-/// actors: whoever holds it may go on reading what was there last. Thread-safe,
-/// except `table`, which is for the writer of that shard.
+/// Shared by everyone who reads L1 and by the stores that write it. Outlives
+/// the actors: whoever holds it may go on reading what was there last.
+/// Thread-safe, except `table`, which is for the writer of that shard.
 class memory_view {
 public:
   // -- constructors -----------------------------------------------------------

@@ -122,6 +122,9 @@ public:
                                   const std::string& cursor,
                                   std::size_t budget, std::int64_t now_ms);
 
+  /// True if `x` can be passed to `list`: empty, or a cursor of SCAN.
+  static bool is_cursor(const std::string& x) noexcept;
+
   /// Asks the server for a sign of life.
   expected<void> ping();
 

@@ -162,6 +162,13 @@ redis_store::purge_step(const selector& what, version_t up_to,
   }
 }
 
+bool redis_store::is_cursor(const std::string& x) noexcept {
+  std::uint64_t number = 0;
+  auto* last = x.data() + x.size();
+  auto [end, ec] = std::from_chars(x.data(), last, number);
+  return x.empty() || (ec == std::errc{} && end == last);
+}
+
 expected<void> redis_store::ping() {
   last_failure_ = {};
   pipeline_.clear();
@@ -176,7 +183,7 @@ expected<void> redis_store::ping() {
 expected<key_page> redis_store::scan(const selector& what,
                                      const std::string& cursor,
                                      std::size_t budget) {
-  if (cursor.find_first_not_of("0123456789") != std::string::npos)
+  if (!is_cursor(cursor))
     return failure{errc::invalid_argument, "cursor " + cursor};
   pipeline_.clear();
   pipeline_.add({"SCAN", cursor.empty() ? "0" : cursor, "MATCH",

@@ -1,13 +1,14 @@
 /// S3-FIFO: three FIFO queues instead of an LRU list.
 ///
-/// Source: Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for cache
-/// eviction", SOSP 2023. New entries enter a small queue, a tenth of all bytes.
-/// What leaves it untouched (fewer than two hits) is evicted and remembered as a
-/// ghost; what was touched moves to the main queue, as does a ghost that returns.
-/// The main queue gives every entry another round per hit, up to three. Readers
-/// do no more than raise a two-bit counter in the node: no list moves on a hit, no
-/// message. Weakness: an entry whose hits come later than its stay in the small
-/// queue is lost once; the ghosts correct that at the second miss.
+/// Source: Yang, Zhang, Qiu, Yue, Rashmi, "FIFO queues are all you need for
+/// cache eviction", SOSP 2023. New entries enter a small queue, a tenth of all
+/// bytes. What leaves it untouched (fewer than two hits) is evicted and
+/// remembered as a ghost; what was touched moves to the main queue, as does a
+/// ghost that returns. The main queue gives every entry another round per hit,
+/// up to three. Readers do no more than raise a two-bit counter in the node: no
+/// list moves on a hit, no message. Weakness: an entry whose hits come later
+/// than its stay in the small queue is lost once; the ghosts correct that at
+/// the second miss.
 #pragma once
 
 #include "tiers/eviction_policy.hpp"

@@ -23,10 +23,11 @@ template <class T>
 using string_map
   = std::unordered_map<std::string, T, string_hash, std::equal_to<>>;
 
-/// Plain state machine, single-owner. A flight begins with the first `join` of a
-/// key and ends with `land`. `detach` cuts it off from its key when the key is
-/// changed or invalidated meanwhile: those who wait still get what the flight
-/// brings, but it must not be kept, and who comes later starts a new flight.
+/// Plain state machine, single-owner. A flight begins with the first `join` of
+/// a key and ends with `land`. `detach` cuts it off from its key when the key
+/// is changed or invalidated meanwhile: those who wait still get what the
+/// flight brings, but it must not be kept, and who comes later starts a new
+/// flight.
 template <class Waiter>
 class single_flight {
 public:
@@ -86,8 +87,7 @@ public:
     auto i = flights_.find(x);
     auto result = std::move(i->second);
     flights_.erase(i);
-    if (auto k = by_key_.find(result.key);
-        k != by_key_.end() && k->second == x)
+    if (auto k = by_key_.find(result.key); k != by_key_.end() && k->second == x)
       by_key_.erase(k);
     return result;
   }

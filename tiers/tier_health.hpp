@@ -1,5 +1,5 @@
-/// What a tier tells its coordinators without a message: whether asking it makes
-/// sense right now.
+/// What a tier tells its coordinators without a message: whether asking it
+/// makes sense right now.
 #pragma once
 
 #include <atomic>
@@ -7,8 +7,9 @@
 
 namespace terrace {
 
-/// Shared between one tier actor, which writes `readable`, and the coordinators,
-/// which read it before they ask and count what they skip. Thread-safe.
+/// Shared between one tier actor, which writes `readable`, and the
+/// coordinators, which read it before they ask and count what they skip.
+/// Thread-safe.
 struct tier_health {
   /// False while the circuit breaker is open: look-ups go on to the next tier.
   std::atomic<bool> readable{true};

@@ -1,5 +1,5 @@
-/// The walk of a batch of keys down the chain of tiers, as a plain state machine:
-/// the caller asks the tiers and feeds the answers in.
+/// The walk of a batch of keys down the chain of tiers, as a plain state
+/// machine: the caller asks the tiers and feeds the answers in.
 #pragma once
 
 #include "messages/record.hpp"

@@ -65,6 +65,13 @@ public:
 
   // -- results ----------------------------------------------------------------
 
+  /// A message to a coordinator was answered; to be called before its results
+  /// are delivered.
+  void done(std::size_t shard, std::size_t bytes) noexcept {
+    shards_[shard].done();
+    queued_bytes_ -= bytes;
+  }
+
   void deliver(session& s, const target& to, lookup& x, std::int64_t now_ms);
 
   void deliver(session& s, const target& to, mutation_result& x,
@@ -113,6 +120,8 @@ private:
   verdict error(context& c, std::string_view text);
 
   verdict unknown(context& c);
+
+  verdict unknown_subcommand(context& c);
 
   verdict wrong_arity(context& c, const command& x);
 
@@ -165,9 +174,6 @@ private:
   /// The error for a key or value that is too large; empty if neither is.
   std::string oversize(std::string_view key, std::string_view value) const;
 
-  /// An error if too much is queued already.
-  bool overloaded() const noexcept;
-
   // -- the connection (executor_session.cpp) ----------------------------------
 
   verdict ping(context& c);
@@ -192,7 +198,12 @@ private:
 
   verdict client_reply(context& c);
 
-  verdict set_name(context& c, std::string_view name);
+  verdict client_setinfo(context& c);
+
+  /// Shuts connections down; this one only after its reply.
+  std::size_t kill(context& c,
+                   const std::function<bool(const client_info&)>& wanted,
+                   bool skip_me);
 
   // -- the server (executor_server.cpp) ---------------------------------------
 
@@ -225,6 +236,7 @@ private:
   memory_view& view_;
   client_registry& clients_;
   std::vector<shard_queue> shards_;
+  std::size_t queued_bytes_ = 0; ///< of changes, waiting or under way
   std::vector<std::size_t> dirty_;
   std::vector<std::size_t> taken_;
   request_counters counters_;

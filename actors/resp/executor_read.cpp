@@ -44,8 +44,6 @@ verdict executor::read_one(context& c, shape what) {
   auto key = qualify_in_place(c.arg(1), c.s.tenant);
   auto* node = view_.find(c.pinned, key, c.req.hash, c.now_ms);
   if (!node) {
-    if (overloaded())
-      return error(c, error_text({errc::overloaded, {}}));
     fetch(c, c.s.open(what, 1), 0, c.req.hash, key);
     return verdict::done;
   }
@@ -89,8 +87,6 @@ verdict executor::read_many(context& c, shape what) {
     missing += nodes_[i] ? 0 : 1;
   }
   auto found = keys.size() - missing;
-  if (missing > 0 && overloaded())
-    return error(c, error_text({errc::overloaded, {}}));
   counters_.requests += found;
   counters_.hits += found;
   if (missing == 0) {

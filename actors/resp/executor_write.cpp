@@ -20,13 +20,6 @@ std::string executor::oversize(std::string_view key,
   return {};
 }
 
-bool executor::overloaded() const noexcept {
-  std::size_t bytes = 0;
-  for (auto& x : shards_)
-    bytes += x.bytes();
-  return bytes > max_queued_bytes;
-}
-
 void executor::mark(std::size_t shard) {
   if (!shards_[shard].marked()) {
     shards_[shard].mark(true);
@@ -39,7 +32,9 @@ void executor::queue(context& c, std::uint64_t slot, std::uint32_t index,
   auto shard = view_.shard_of(hash);
   mark(shard);
   c.s.note_write(hash);
-  c.s.bytes_pending += x.key.size() + x.value.size();
+  auto bytes = x.key.size() + x.value.size();
+  c.s.bytes_pending += bytes;
+  queued_bytes_ += bytes;
   shards_[shard].apply(std::move(x),
                        {c.s.info->fd, index, c.s.info->id, slot});
 }
@@ -49,7 +44,7 @@ verdict executor::change(context& c, mutation x, shape what) {
     return verdict::wait;
   if (auto why = oversize(c.arg(1), x.value.view()); !why.empty())
     return error(c, why);
-  if (overloaded())
+  if (queued_bytes_ > max_queued_bytes)
     return error(c, error_text({errc::overloaded, {}}));
   x.key = qualify_in_place(c.arg(1), c.s.tenant);
   queue(c, c.s.open(what, 1), 0, c.req.hash, std::move(x));
@@ -105,7 +100,7 @@ verdict executor::mset(context& c) {
   for (std::size_t i = 1; i < c.size(); i += 2)
     if (auto why = oversize(c.arg(i), c.arg(i + 1)); !why.empty())
       return error(c, why);
-  if (overloaded())
+  if (queued_bytes_ > max_queued_bytes)
     return error(c, error_text({errc::overloaded, {}}));
   auto n = (c.size() - 1) / 2;
   auto slot = c.s.open(shape::ok, static_cast<std::uint32_t>(n));
@@ -122,7 +117,7 @@ verdict executor::mset(context& c) {
 verdict executor::erase(context& c, shape what) {
   if (!c.s.may_write())
     return verdict::wait;
-  if (overloaded())
+  if (queued_bytes_ > max_queued_bytes)
     return error(c, error_text({errc::overloaded, {}}));
   auto keys = c.req.args.subspan(1);
   auto slot = c.s.open(what, static_cast<std::uint32_t>(keys.size()));

@@ -48,6 +48,11 @@ public:
     raw(resp3_ ? "_\r\n" : "$-1\r\n");
   }
 
+  /// Null where an array was expected.
+  void null_array() {
+    raw(resp3_ ? "_\r\n" : "*-1\r\n");
+  }
+
   void boolean(bool x);
 
   void real(double x);

@@ -45,9 +45,7 @@ public:
 
   void apply(mutation x, const target& where) {
     auto& batch = open(true);
-    auto size = x.key.size() + x.value.size();
-    batch.bytes += size;
-    bytes_ += size;
+    batch.bytes += x.key.size() + x.value.size();
     batch.changes.push_back(std::move(x));
     batch.targets.push_back(where);
   }
@@ -64,9 +62,8 @@ public:
     return result;
   }
 
-  void done(std::size_t bytes) noexcept {
+  void done() noexcept {
     --in_flight_;
-    bytes_ -= bytes;
   }
 
   /// For the owner, to remember that there is something to send.
@@ -76,11 +73,6 @@ public:
 
   void mark(bool x) noexcept {
     marked_ = x;
-  }
-
-  /// Bytes of changes that wait or are under way.
-  std::size_t bytes() const noexcept {
-    return bytes_;
   }
 
 private:
@@ -95,7 +87,6 @@ private:
 
   std::deque<shard_batch> waiting_;
   std::size_t in_flight_ = 0;
-  std::size_t bytes_ = 0;
   bool marked_ = false;
 };
 

@@ -67,13 +67,14 @@ struct fixture : actor_fixture {
 
   std::string on_disk(std::string_view name) {
     auto i = disk->held.find(key(name));
-    return i == disk->held.end() ? "(none)" : std::string{i->second.value.view()};
+    return i == disk->held.end() ? "(none)"
+                                 : std::string{i->second.value.view()};
   }
 
   void lay_on_disk(std::string_view name, std::string_view value,
                    std::vector<std::string> tags = {}) {
-    disk->held[key(name)]
-      = {blob::copy(value), versions->next(now_ms), 0, std::move(tags)};
+    disk->held[key(name)] = {blob::copy(value), versions->next(now_ms), 0,
+                             std::move(tags)};
   }
 
   lookup get(std::string_view name) {
@@ -160,7 +161,7 @@ CAF_TEST(values too large for memory are not promoted) {
   CAF_CHECK_EQUAL(in_memory("k"), "(none)");
 }
 
-CAF_TEST(many who miss a key cause one look-up) {
+CAF_TEST(many who miss a key cause one look - up) {
   lay_on_disk("k", "v");
   disk->hold_fetches = true;
   std::size_t answered = 0;
@@ -327,10 +328,11 @@ CAF_TEST(changing the expiry follows the conditions) {
 
 // -- races --------------------------------------------------------------------
 
-CAF_TEST(a write during a look-up keeps its result from being promoted) {
+CAF_TEST(a write during a look - up keeps its result from being promoted) {
   lay_on_disk("k", "old");
   disk->hold_fetches = true;
-  auto pending = self->request(uut, caf::infinite, fetch_atom_v, keys{key("k")});
+  auto pending = self->request(uut, caf::infinite, fetch_atom_v,
+                               keys{key("k")});
   consume_messages();
   // The look-up has read the old value; only its answer is late.
   disk->hold_fetches = false;
@@ -343,7 +345,7 @@ CAF_TEST(a write during a look-up keeps its result from being promoted) {
   CAF_CHECK_EQUAL(counter("not_kept"), 1u);
 }
 
-CAF_TEST(a look-up that comes after a write does not join one from before) {
+CAF_TEST(a look - up that comes after a write does not join one from before) {
   lay_on_disk("k", std::string(memory_limit + 1, 'o'));
   disk->hold_fetches = true;
   auto first = self->request(uut, caf::infinite, fetch_atom_v, keys{key("k")});
@@ -386,8 +388,8 @@ CAF_TEST(an invalidation hides what tiers still hold until it is through) {
 CAF_TEST(one of many loads and all get the value) {
   auto leader = ask<claim>(uut, claim_atom_v, key("k"), std::uint64_t{1000});
   CAF_CHECK(leader.token != 0);
-  auto waiting
-    = self->request(uut, caf::infinite, claim_atom_v, key("k"), std::uint64_t{1000});
+  auto waiting = self->request(uut, caf::infinite, claim_atom_v, key("k"),
+                               std::uint64_t{1000});
   consume_messages();
   auto kept = ask<mutation_result>(uut, fulfil_atom_v, leader.token,
                                    put("ignored", "loaded"));
@@ -407,25 +409,25 @@ CAF_TEST(one of many loads and all get the value) {
 
 CAF_TEST(a failed load fails all who wait and the next may try) {
   auto leader = ask<claim>(uut, claim_atom_v, key("k"), std::uint64_t{1000});
-  auto waiting
-    = self->request(uut, caf::infinite, claim_atom_v, key("k"), std::uint64_t{1000});
+  auto waiting = self->request(uut, caf::infinite, claim_atom_v, key("k"),
+                               std::uint64_t{1000});
   consume_messages();
   caf::anon_send(uut, abandon_atom_v, key("k"), leader.token,
                  failure{errc::loader_failed, "boom"});
   consume_messages();
-  waiting.receive([](claim&) { CAF_FAIL("value"); },
-                  [](caf::error& why) {
-                    CAF_CHECK(to_failure(why)
-                              == (failure{errc::loader_failed, "boom"}));
-                  });
+  waiting.receive(
+    [](claim&) { CAF_FAIL("value"); },
+    [](caf::error& why) {
+      CAF_CHECK(to_failure(why) == (failure{errc::loader_failed, "boom"}));
+    });
   CAF_CHECK(ask<claim>(uut, claim_atom_v, key("k"), std::uint64_t{1000}).token
             != 0);
 }
 
 CAF_TEST(a loader that says nothing loses the duty to one who waits) {
   auto leader = ask<claim>(uut, claim_atom_v, key("k"), std::uint64_t{1000});
-  auto waiting
-    = self->request(uut, caf::infinite, claim_atom_v, key("k"), std::uint64_t{1000});
+  auto waiting = self->request(uut, caf::infinite, claim_atom_v, key("k"),
+                               std::uint64_t{1000});
   consume_messages();
   now_ms += 1000;
   advance_time(std::chrono::milliseconds(20));
@@ -461,11 +463,13 @@ CAF_TEST(a value loaded across an invalidation is not kept) {
 CAF_TEST(at shutdown everything held is answered first) {
   lay_on_disk("k", "v");
   disk->hold_fetches = true;
-  auto pending = self->request(uut, caf::infinite, fetch_atom_v, keys{key("k")});
+  auto pending = self->request(uut, caf::infinite, fetch_atom_v,
+                               keys{key("k")});
   consume_messages();
   caf::anon_send_exit(uut, caf::exit_reason::user_shutdown);
   consume_messages();
-  auto refused = self->request(uut, caf::infinite, fetch_atom_v, keys{key("l")});
+  auto refused = self->request(uut, caf::infinite, fetch_atom_v,
+                               keys{key("l")});
   consume_messages();
   release();
   pending.receive([](lookups& xs) { CAF_CHECK(xs[0].hit()); },

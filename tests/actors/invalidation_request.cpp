@@ -11,10 +11,14 @@ namespace {
 
 using kind = selector::kind;
 
-selector what(std::string_view body) {
+invalidation_request parsed(std::string_view body) {
   auto x = parse_invalidation(body, 16);
   CAF_REQUIRE(x);
-  return x->what;
+  return *x;
+}
+
+selector what(std::string_view body) {
+  return parsed(body).what;
 }
 
 std::string problem(std::string_view body) {
@@ -45,10 +49,8 @@ CAF_TEST(a tenant alone means all of it) {
 }
 
 CAF_TEST(a reason is passed on or made up) {
-  CAF_CHECK_EQUAL(parse_invalidation(R"({"key":"a","reason":"b"})", 1)->reason,
-                  "b");
-  CAF_CHECK_EQUAL(parse_invalidation(R"({"key":"a"})", 1)->reason,
-                  "asked for over HTTP");
+  CAF_CHECK_EQUAL(parsed(R"({"key": "a", "reason": "b"})").reason, "b");
+  CAF_CHECK_EQUAL(parsed(R"({"key": "a"})").reason, "asked for over HTTP");
 }
 
 CAF_TEST(nothing or two things to remove are refused) {

@@ -47,11 +47,11 @@ struct fixture : actor_fixture {
     for (auto name : {"u:1", "u:2", "v:1"})
       disk->held[qualify(0, name)]
         = {blob::copy("x"), versions->next(now_ms), 0, {}};
-    uut = sys.spawn(
-      invalidator, coordinators,
-      std::vector<tier_handle>{{tier_kind::disk, disk_handle,
-                                std::make_shared<tier_health>(), true, 100}},
-      versions, clock());
+    uut = sys.spawn(invalidator, coordinators,
+                    std::vector<tier_handle>{{tier_kind::disk, disk_handle,
+                                              std::make_shared<tier_health>(),
+                                              true, 100}},
+                    versions, clock());
     consume_messages();
   }
 
@@ -77,9 +77,8 @@ CAF_TEST(all fences stand before a shared tier is purged) {
   CAF_CHECK_EQUAL(log->size(), 1u);
   CAF_CHECK(disk->log.empty());
   consume_messages();
-  CAF_CHECK(*log
-            == (std::vector<std::string>{"fence", "fence", "unfence",
-                                         "unfence"}));
+  CAF_CHECK(
+    *log == (std::vector<std::string>{"fence", "fence", "unfence", "unfence"}));
   CAF_CHECK(disk->log == (std::vector<std::string>{"purge prefix"}));
   pending.receive(
     [](invalidation_report& x) {

@@ -57,9 +57,8 @@ CAF_TEST(a scan returns every key of all tiers once) {
       seen.emplace_back(user_key(key));
     cursor = page.cursor;
   } while (cursor != 0);
-  CAF_CHECK(seen
-            == (std::vector<std::string>{"a", "b", "c", "d", "e",
-                                         "only-memory"}));
+  CAF_CHECK(
+    seen == (std::vector<std::string>{"a", "b", "c", "d", "e", "only-memory"}));
 }
 
 CAF_TEST(a step may be repeated but not for ever) {
@@ -72,10 +71,10 @@ CAF_TEST(a step may be repeated but not for ever) {
                                    scan_request{0, "*", first.cursor, 10})
               .code
             == errc::invalid_argument);
-  CAF_CHECK(ask_failure<scan_page>(uut, scan_atom_v,
-                                   scan_request{0, "*", 999'999, 10})
-              .code
-            == errc::invalid_argument);
+  CAF_CHECK(
+    ask_failure<scan_page>(uut, scan_atom_v, scan_request{0, "*", 999'999, 10})
+      .code
+    == errc::invalid_argument);
 }
 
 CAF_TEST(a listing is the union of the tiers) {

@@ -34,12 +34,11 @@ struct fixture : actor_fixture {
   fixture() {
     metrics_setup setup;
     setup.now = clock();
-    for (auto kind :
-         {tier_kind::memory, tier_kind::memory, tier_kind::disk}) {
+    for (auto kind : {tier_kind::memory, tier_kind::memory, tier_kind::disk}) {
       tiers.push_back(std::make_shared<fake_tier>());
       handles.push_back(sys.spawn(fake_tier_actor, tiers.back()));
-      setup.tiers.push_back({kind, handles.back(),
-                             std::make_shared<tier_health>(), true, 100});
+      setup.tiers.push_back(
+        {kind, handles.back(), std::make_shared<tier_health>(), true, 100});
     }
     setup.tiers.back().health->skipped = 7;
     tiers[0]->held["a"] = {};

@@ -156,9 +156,9 @@ CAF_TEST(an invalidation tells what it removed and what is pending) {
   auto x = json::parse(invalidation_json(report));
   CAF_CHECK_EQUAL(x["removed"]["memory"], 3);
   CAF_CHECK_EQUAL(x["removed"]["disk"], 4);
-  CAF_CHECK_EQUAL(x["pending"], json({"redis"}));
-  CAF_CHECK_EQUAL(json::parse(invalidation_json({}))["removed"],
-                  json::object());
+  CAF_CHECK_EQUAL(x["pending"], json::array({"redis"}));
+  auto none = json::parse(invalidation_json({}));
+  CAF_CHECK_EQUAL(none["removed"], json::object());
 }
 
 CAF_TEST(errors have a code and a message) {
@@ -170,6 +170,6 @@ CAF_TEST(errors have a code and a message) {
 CAF_TEST(text in another encoding is repaired) {
   auto x = small_report();
   x.tiers[1].reason = "bad \xff byte";
-  CAF_CHECK_EQUAL(json::parse(stats_json(x, context))["tiers"][1]["reason"],
-                  "bad \xef\xbf\xbd byte");
+  auto repaired = json::parse(stats_json(x, context));
+  CAF_CHECK_EQUAL(repaired["tiers"][1]["reason"], "bad \xef\xbf\xbd byte");
 }

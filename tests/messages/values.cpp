@@ -154,18 +154,28 @@ CAF_TEST(globs match as in Redis) {
     bool expected;
   };
   // Expected values are those of Redis' KEYS for the same patterns.
-  for (auto& [pattern, text, expected] : std::initializer_list<row>{
-         {"*", "", true},         {"", "", true},
-         {"", "a", false},        {"h?llo", "hello", true},
-         {"h?llo", "hllo", false}, {"h*llo", "heeeello", true},
-         {"h[ae]llo", "hallo", true}, {"h[ae]llo", "hillo", false},
-         {"h[^e]llo", "hello", false}, {"h[^e]llo", "hallo", true},
-         {"h[a-c]llo", "hbllo", true}, {"h[c-a]llo", "hbllo", true},
-         {"h\\*llo", "h*llo", true}, {"h\\*llo", "hxllo", false},
-         {"*a*b*c*", "xxaxxbxxcxx", true}, {"*a*b*c*", "xxaxxcxxbxx", false},
-         {"a**", "a", true},      {"[", "[", false},
-         {"[abc", "a", true},     {"user:*:name", "user:1:2:name", true},
-         {"\\", "\\", true}}) {
+  for (auto& [pattern, text, expected] :
+       std::initializer_list<row>{{"*", "", true},
+                                  {"", "", true},
+                                  {"", "a", false},
+                                  {"h?llo", "hello", true},
+                                  {"h?llo", "hllo", false},
+                                  {"h*llo", "heeeello", true},
+                                  {"h[ae]llo", "hallo", true},
+                                  {"h[ae]llo", "hillo", false},
+                                  {"h[^e]llo", "hello", false},
+                                  {"h[^e]llo", "hallo", true},
+                                  {"h[a-c]llo", "hbllo", true},
+                                  {"h[c-a]llo", "hbllo", true},
+                                  {"h\\*llo", "h*llo", true},
+                                  {"h\\*llo", "hxllo", false},
+                                  {"*a*b*c*", "xxaxxbxxcxx", true},
+                                  {"*a*b*c*", "xxaxxcxxbxx", false},
+                                  {"a**", "a", true},
+                                  {"[", "[", false},
+                                  {"[abc", "a", true},
+                                  {"user:*:name", "user:1:2:name", true},
+                                  {"\\", "\\", true}}) {
     CAF_MESSAGE(pattern << " on " << text);
     CAF_CHECK_EQUAL(glob_match(pattern, text), expected);
   }

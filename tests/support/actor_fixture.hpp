@@ -1,5 +1,5 @@
-// What actor tests share: a deterministic actor system that knows Terrace's types.
-// Include after defining CAF_SUITE.
+// What actor tests share: a deterministic actor system that knows Terrace's
+// types. Include after defining CAF_SUITE.
 #pragma once
 
 #define FAIL CAF_FAIL
@@ -28,8 +28,7 @@ struct actor_fixture : test_coordinator_fixture<actor_config> {
   template <class R, class Handle, class... Ts>
   R ask(const Handle& to, Ts&&... xs) {
     R result{};
-    auto pending
-      = self->request(to, caf::infinite, std::forward<Ts>(xs)...);
+    auto pending = self->request(to, caf::infinite, std::forward<Ts>(xs)...);
     consume_messages();
     pending.receive([&](R& x) { result = std::move(x); },
                     [&](caf::error& why) {
@@ -42,8 +41,7 @@ struct actor_fixture : test_coordinator_fixture<actor_config> {
   template <class R, class Handle, class... Ts>
   failure ask_failure(const Handle& to, Ts&&... xs) {
     failure result;
-    auto pending
-      = self->request(to, caf::infinite, std::forward<Ts>(xs)...);
+    auto pending = self->request(to, caf::infinite, std::forward<Ts>(xs)...);
     consume_messages();
     pending.receive([&](R&) { CAF_FAIL("an error was expected"); },
                     [&](caf::error& why) { result = to_failure(why); });

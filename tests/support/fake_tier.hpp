@@ -1,5 +1,5 @@
-// A tier in a map for actor tests: answers at once, or reads at once but holds its
-// answers back until the test lets them go with a `reset` message.
+// A tier in a map for actor tests: answers at once, or reads at once but holds
+// its answers back until the test lets them go with a `reset` message.
 #pragma once
 
 #include "messages/interfaces.hpp"
@@ -14,7 +14,7 @@ namespace terrace::test {
 
 struct fake_tier {
   std::map<std::string, record> held;
-  std::vector<std::string> log;    ///< "fetch k", "store k", "promote k", ...
+  std::vector<std::string> log; ///< "fetch k", "store k", "promote k", ...
   bool hold_fetches = false;
   errc fail_stores = errc::none;
   errc fail_fetches = errc::none;
@@ -98,7 +98,8 @@ inline tier_actor::behavior_type fake_tier_actor(tier_actor::pointer self,
     [=](purge_atom, const selector& what, version_t up_to) {
       std::uint64_t n = 0;
       for (auto i = x->held.begin(); i != x->held.end();) {
-        if (i->second.version <= up_to && what.matches(i->first, i->second.tags)) {
+        if (i->second.version <= up_to
+            && what.matches(i->first, i->second.tags)) {
           i = x->held.erase(i);
           ++n;
         } else {

@@ -104,9 +104,8 @@ CAF_TEST(bytes and entries stay within their bounds) {
 CAF_TEST(the callback hears of every eviction) {
   open(64 << 20, 10);
   std::vector<std::string> evicted;
-  store->on_evict([&](const memory_node& x) {
-    evicted.emplace_back(user_key(x.key()));
-  });
+  store->on_evict(
+    [&](const memory_node& x) { evicted.emplace_back(user_key(x.key())); });
   for (int i = 0; i < 13; ++i)
     put(std::to_string(i), "v");
   CAF_CHECK(evicted == (std::vector<std::string>{"0", "1", "2"}));
@@ -189,9 +188,8 @@ CAF_TEST(s3fifo evicts what was touched least) {
     get("1");
   }
   std::vector<std::string> evicted;
-  store->on_evict([&](const memory_node& x) {
-    evicted.emplace_back(user_key(x.key()));
-  });
+  store->on_evict(
+    [&](const memory_node& x) { evicted.emplace_back(user_key(x.key())); });
   for (int i = 10; i < 14; ++i)
     put(std::to_string(i), "v");
   // 0 and 1 earned a place in the main queue; 2 to 5 were never asked for.

@@ -1,4 +1,5 @@
-// The plain state machines of the data path: walk, single flight, fences, clock.
+// The plain state machines of the data path: walk, single flight, fences,
+// clock.
 
 #define CAF_SUITE tiers.walk
 
