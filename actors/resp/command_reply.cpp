@@ -1,6 +1,6 @@
 #include "actors/resp/command_reply.hpp"
 
-#include "actors/resp/number.hpp"
+#include "actors/resp/words.hpp"
 
 #include <array>
 #include <utility>

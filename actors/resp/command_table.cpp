@@ -1,6 +1,6 @@
 #include "actors/resp/command_table.hpp"
 
-#include "actors/resp/number.hpp"
+#include "actors/resp/words.hpp"
 
 #include <array>
 #include <cstring>

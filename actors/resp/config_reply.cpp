@@ -1,6 +1,6 @@
 #include "actors/resp/config_reply.hpp"
 
-#include "actors/resp/info.hpp"
+#include "actors/resp/words.hpp"
 #include "config/options_access.hpp"
 #include "messages/glob.hpp"
 

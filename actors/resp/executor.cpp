@@ -1,6 +1,6 @@
 #include "actors/resp/executor.hpp"
 
-#include "actors/resp/number.hpp"
+#include "actors/resp/words.hpp"
 
 #include <algorithm>
 

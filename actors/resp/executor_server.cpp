@@ -3,8 +3,7 @@
 #include "actors/resp/command_reply.hpp"
 #include "actors/resp/config_reply.hpp"
 #include "actors/resp/executor.hpp"
-#include "actors/resp/info.hpp"
-#include "actors/resp/number.hpp"
+#include "actors/resp/words.hpp"
 #include "messages/glob.hpp"
 
 #include <array>

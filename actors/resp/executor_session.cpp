@@ -1,7 +1,7 @@
 // Commands about the connection itself.
 
 #include "actors/resp/executor.hpp"
-#include "actors/resp/number.hpp"
+#include "actors/resp/words.hpp"
 #include "actors/resp/version.hpp"
 
 #include <array>

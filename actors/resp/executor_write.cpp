@@ -1,7 +1,7 @@
 // Commands that change keys.
 
 #include "actors/resp/executor.hpp"
-#include "actors/resp/number.hpp"
+#include "actors/resp/words.hpp"
 
 namespace terrace::resp {
 

@@ -230,13 +230,6 @@ constexpr part parts[] = {
 
 } // namespace
 
-std::string lower_case(std::string_view x) {
-  std::string result{x};
-  for (auto& c : result)
-    c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  return result;
-}
-
 std::string render_info(const info_facts& x,
                         const std::set<std::string>& sections) {
   const bool all = sections.empty() || sections.count("default") != 0

@@ -30,6 +30,4 @@ struct info_facts {
 std::string render_info(const info_facts& x,
                         const std::set<std::string>& sections);
 
-std::string lower_case(std::string_view x);
-
 } // namespace terrace::resp

@@ -1,8 +1,9 @@
-/// Integers as Redis reads them.
+/// Integers and words as Redis reads them.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace terrace::resp {
@@ -39,6 +40,14 @@ inline bool same_word(std::string_view x, std::string_view word) noexcept {
       return false;
   }
   return true;
+}
+
+/// `x` with the letters A to Z in lower case.
+inline std::string lower_case(std::string_view x) {
+  std::string result{x};
+  for (auto& c : result)
+    c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return result;
 }
 
 } // namespace terrace::resp

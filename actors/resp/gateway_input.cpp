@@ -1,0 +1,184 @@
+// The gateway's way from bytes to executed requests.
+
+#include "actors/resp/gateway.hpp"
+
+namespace terrace::resp {
+
+namespace {
+
+/// Requests that are parsed before the first of them is executed: enough to hide
+/// the wait for memory, few enough for what was fetched to stay in the cache.
+constexpr std::size_t requests_ahead = 64;
+
+/// Sizes of a read. CAF fills the buffer with zeros before each one, so small
+/// requests should not pay for large buffers.
+constexpr std::uint32_t smallest_read = 2 * 1024;
+constexpr std::uint32_t largest_read = 64 * 1024;
+
+/// Reads in a row that must have been small before the buffer shrinks.
+constexpr std::uint32_t patience = 64;
+
+/// Bytes that may wait in the session's buffer while it executes nothing.
+constexpr std::size_t most_waiting = 64 * 1024;
+
+} // namespace
+
+void gateway::received(caf::io::new_data_msg& x) {
+  auto* s = find(x.handle);
+  if (!s || s->closing)
+    return;
+  counters_.net_in_bytes += x.buf.size();
+  s->info->last_ms.store(shared_->services.now(), std::memory_order_relaxed);
+  adapt_read_size(*s, x.buf.size());
+  if (!s->in.empty()) {
+    s->in.append({x.buf.data(), x.buf.size()});
+  } else {
+    // The usual case: whole requests, parsed where CAF has put them.
+    std::span<char> bytes{x.buf};
+    auto used = execute(*s, bytes);
+    if (!s->closing)
+      s->in.append({bytes.data() + used, bytes.size() - used});
+    send(*s);
+    flush();
+    return;
+  }
+  resume(*s);
+}
+
+void gateway::resume(session& s) {
+  if (!s.in.empty()) {
+    auto used = execute(s, s.in.span());
+    s.in.erase_front(used);
+  }
+  send(s);
+  flush();
+}
+
+void gateway::adapt_read_size(session& s, std::size_t size) {
+  auto chunk = s.read_chunk;
+  if (chunk == 0) {
+    chunk = smallest_read;
+  } else if (size >= chunk) {
+    chunk = std::min(chunk * 4, largest_read);
+    s.small_reads = 0;
+  } else if (size * 4 > chunk) {
+    s.small_reads = 0;
+  } else if (chunk > smallest_read && ++s.small_reads >= patience) {
+    chunk /= 4;
+    s.small_reads = 0;
+  }
+  if (chunk != s.read_chunk) {
+    s.read_chunk = std::max(chunk, smallest_read);
+    configure_read(caf::io::connection_handle::from_int(s.info->fd),
+                   caf::io::receive_policy::at_most(s.read_chunk));
+  }
+}
+
+parser::outcome gateway::parse(session& s, std::span<char> in) {
+  auto& x = parsed_;
+  x.args.clear();
+  x.marks.clear();
+  x.requests.clear();
+  x.bytes = 0;
+  auto& limits = opts_.resp;
+  parse_limits bounds{limits.max_request_size, limits.max_request_size,
+                      !s.authenticated};
+  auto result = parser::outcome::incomplete;
+  while (x.marks.size() < requests_ahead) {
+    result = s.parser.next(in.subspan(x.bytes), bounds, x.args);
+    if (result != parser::outcome::complete
+        && result != parser::outcome::nothing)
+      break;
+    x.bytes += s.parser.consumed();
+    if (result == parser::outcome::nothing)
+      continue;
+    x.marks.push_back({x.args.size(), x.bytes});
+    auto first = x.marks.size() > 1 ? x.marks[x.marks.size() - 2].args_end : 0;
+    auto* what = find_command(x.args[first]);
+    x.requests.push_back({what, {}, 0, false});
+    // What comes next may mean something else then, or overwrite this one.
+    if (s.parser.was_inline() || (what && what->is(flag::session_change)))
+      break;
+  }
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < x.marks.size(); ++i) {
+    x.requests[i].args
+      = arguments{x.args}.subspan(first, x.marks[i].args_end - first);
+    first = x.marks[i].args_end;
+  }
+  return result;
+}
+
+std::size_t gateway::execute(session& s, std::span<char> in) {
+  auto soft_limit = opts_.resp.output_soft_limit;
+  std::size_t used = 0;
+  auto now = shared_->services.now();
+  while (!s.blocked && !s.closing && s.unsent() < soft_limit) {
+    auto outcome = parse(s, in.subspan(used));
+    auto& requests = parsed_.requests;
+    std::size_t done = 0;
+    if (!requests.empty()) {
+      executor_.prepare(s, requests);
+      auto pinned = view_.pin();
+      while (done < requests.size() && !s.blocked && !s.closing
+             && s.unsent() < soft_limit) {
+        auto verdict = executor_.run(s, requests[done], pinned, now);
+        if (verdict == verdict::wait)
+          break;
+        ++done;
+        s.blocked = verdict == verdict::service;
+      }
+      if (done > 0)
+        s.info->last_command.store(requests[done - 1].what
+                                     ? requests[done - 1].what->name.data()
+                                     : "NULL",
+                                   std::memory_order_relaxed);
+    }
+    if (done < requests.size()) {
+      // The rest is parsed again when it may be executed.
+      for (auto i = done; i < requests.size(); ++i)
+        if (!s.parser.was_inline())
+          restore(requests[i].args);
+      s.parser.restart();
+      used += done > 0 ? parsed_.marks[done - 1].bytes_end : 0;
+      if (s.blocked)
+        start_call(s);
+      break;
+    }
+    used += parsed_.bytes;
+    if (s.blocked) {
+      start_call(s);
+      break;
+    }
+    if (outcome == parser::outcome::failed) {
+      ++counters_.protocol_errors;
+      log_.debug("{}: {}", s.info->address, s.parser.error());
+      reply_writer{s.out_after_slots(), s.resp3}.error("ERR "
+                                                       + s.parser.error());
+      s.closing = true;
+    }
+    if (outcome == parser::outcome::incomplete)
+      break;
+  }
+  return used;
+}
+
+void gateway::regulate(session& s) {
+  if (s.shut)
+    return;
+  // Bytes that cannot be executed now must not pile up; those of a request that
+  // is not complete must come.
+  const bool stop = (s.blocked || s.closing || !s.idle()
+                     || s.unsent() >= opts_.resp.output_soft_limit)
+                    && s.in.size() >= most_waiting && !s.parser.partial();
+  if (stop == s.halted)
+    return;
+  s.halted = stop;
+  auto hdl = caf::io::connection_handle::from_int(s.info->fd);
+  if (stop)
+    halt(hdl);
+  else
+    trigger(hdl);
+}
+
+} // namespace terrace::resp
