@@ -39,6 +39,7 @@ mutation make_put(std::string key, blob value, const set_options& opts,
   x.value = std::move(value);
   x.tiers = opts.tiers;
   x.tags = opts.tags;
+  x.compress = opts.compress;
   if (opts.ttl.count() > 0)
     x.expires_ms = now_ms + opts.ttl.count();
   return x;

@@ -44,6 +44,9 @@ struct set_options {
   std::vector<std::string> tags{};
   /// Tiers to write to, e.g. `bit(tier_kind::memory)`; zero: chosen by size.
   tier_set tiers = 0;
+  /// False: Redis and disk store the value as it is, e.g. because it is
+  /// compressed already.
+  bool compress = true;
 };
 
 /// How `get_or_load` stores and protects.

@@ -77,7 +77,7 @@ caf::result<mutation_result> coordinator_state::fulfil(std::uint64_t token,
   auto flight = loads_.land(i->second.flight);
   duties_.erase(i);
   record loaded{x.value, setup_.clock->next(setup_.now()), x.expires_ms,
-                x.tags};
+                x.tags, x.compress};
   for (auto& waiter : flight.waiters)
     waiter.promise.deliver(claim{lookup::found(loaded, tier_kind::none), 0});
   // The key is the one that was claimed, whatever the message says.

@@ -123,7 +123,8 @@ void coordinator_state::add(change_group& group, const apply_ptr& request,
     group.tiers.push_back(tiers_for(x));
     group.puts.push_back(
       {std::move(x.key),
-       {std::move(x.value), result.version, x.expires_ms, std::move(x.tags)}});
+       {std::move(x.value), result.version, x.expires_ms, std::move(x.tags),
+        x.compress}});
     group.put_at.push_back(index);
   } else {
     // A put that has expired already is an erasure that always applies.
@@ -331,6 +332,7 @@ void coordinator_state::judge(const std::string& key, const lookup& present) {
         x.keep_expiry = true; // the deadline given stands, no default
         x.value = present.data.value;
         x.tags = present.data.tags;
+        x.compress = present.data.compress;
       }
       break;
   }

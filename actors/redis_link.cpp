@@ -46,7 +46,7 @@ bool redis_tier_state::replace_worker(const caf::actor_addr& addr) {
   if (i == slots_.end())
     return false;
   // Workers let no error escape; only a lack of memory gets here.
-  log_->error("redis {}: a connection's actor died", setup_.where);
+  log_->error("{}: a connection's actor died", setup_.where);
   i->worker = setup_.spawn_worker(i == slots_.begin() ? "terrace-writer"
                                                       : "terrace-reader");
   self_->link_to(i->worker);
@@ -142,13 +142,11 @@ store_job redis_tier_state::gather_stores(slot& on, const store_request& x) {
   return job;
 }
 
-remove_job redis_tier_state::gather_removes(slot& on,
-                                            const remove_request& x) {
+remove_job redis_tier_state::gather_removes(slot& on, const remove_request& x) {
   remove_job job{x.gone, {}};
   while (!writes_.empty()) {
     auto* next = std::get_if<remove_request>(&writes_.front());
-    if (!next
-        || job.gone.size() + next->gone.size() > setup_.opts.max_batch)
+    if (!next || job.gone.size() + next->gone.size() > setup_.opts.max_batch)
       break;
     job.gone.insert(job.gone.end(), next->gone.begin(), next->gone.end());
     on.requests.push_back(pop(writes_));

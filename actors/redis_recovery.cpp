@@ -52,7 +52,7 @@ void redis_tier_state::suspect(const failure& why, bool at_once) {
     go_down();
   } else if (at_once ? breaker_->trip(why, now)
                      : breaker_->failure_seen(why, now)) {
-    log_->warn("redis {} is down: {}", setup_.where, to_string(why));
+    log_->warn("{} is down: {}", setup_.where, to_string(why));
     go_down();
   }
 }
@@ -76,7 +76,7 @@ void redis_tier_state::come_up() {
   last_lap_ = false;
   breaker_->probe_succeeded();
   setup_.health->readable = true;
-  log_->info("redis {} is up again; {} changes were made up for so far, {} wait",
+  log_->info("{} is up again; changes made up for so far: {}, waiting: {}",
              setup_.where, replayed_, missed_->size());
 }
 
@@ -95,8 +95,8 @@ void redis_tier_state::enqueue_replay() {
   auto changes = missed_->next(setup_.opts.max_batch);
   auto size = changes.puts.size() + changes.gone.size()
               + (changes.purge ? 1 : 0);
-  // Once nothing is missed but what is about to be replayed, new writes may queue
-  // up behind it: otherwise a busy node would never catch up.
+  // Once nothing is missed but what is about to be replayed, new writes may
+  // queue up behind it: otherwise a busy node would never catch up.
   last_lap_ = !breaker_->closed() && size == missed_->size();
   enqueue(writes_, replay_request{std::move(changes), {}});
 }
@@ -116,8 +116,8 @@ void redis_tier_state::replay_done(const missed_batch& changes,
         enqueue_replay();
       break;
     case circuit_breaker::state::half_open:
-      // A server that takes no writes still serves look-ups; what is stale in it
-      // is hidden.
+      // A server that takes no writes still serves look-ups; what is stale in
+      // it is hidden.
       if (!why)
         go_on_recovering();
       else if (!concerns_breaker(why.code))

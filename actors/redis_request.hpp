@@ -33,8 +33,8 @@ struct remove_request {
   caf::typed_response_promise<remove_report> promise;
 };
 
-/// A purge runs in steps; other writes go in between. That is no disorder, since
-/// it only takes records up to its version.
+/// A purge runs in steps; other writes go in between. That is no disorder,
+/// since it only takes records up to its version.
 struct purge_request {
   selector what;
   version_t up_to = 0;

@@ -30,8 +30,8 @@ redis_tier_state::make_behavior(redis_tier_setup setup) {
   last_reply_ = self_->clock().now();
   for (std::uint32_t i = 0; i <= std::max(opts.connections, 1u); ++i)
     add_slot();
-  // Look-ups are served at once, in good faith, and the breaker learns from this
-  // probe within one time limit whether there is a server at all.
+  // Look-ups are served at once, in good faith, and the breaker learns from
+  // this probe within one time limit whether there is a server at all.
   enqueue(reads_, probe_request{true});
   schedule();
   return {
@@ -57,16 +57,16 @@ redis_tier_state::make_behavior(redis_tier_setup setup) {
 caf::result<lookups> redis_tier_state::fetch(keys wanted) {
   auto promise = self_->make_response_promise<lookups>();
   auto size = wanted.size();
-  take(reads_, fetch_request{std::move(wanted), size, self_->clock().now(),
-                             promise});
+  take(reads_,
+       fetch_request{std::move(wanted), size, self_->clock().now(), promise});
   return promise;
 }
 
 caf::result<store_report> redis_tier_state::store(entry_batch batch,
                                                   bool if_absent) {
   auto promise = self_->make_response_promise<store_report>();
-  take(writes_, store_request{std::move(batch), if_absent,
-                              self_->clock().now(), promise});
+  take(writes_, store_request{std::move(batch), if_absent, self_->clock().now(),
+                              promise});
   return promise;
 }
 
@@ -155,8 +155,8 @@ void redis_tier_state::answer_fetch(std::vector<redis_request>& to,
   for (auto& x : to) {
     auto& request = std::get<fetch_request>(x);
     auto last = first + static_cast<std::ptrdiff_t>(request.size);
-    deliver(request, {std::make_move_iterator(first),
-                      std::make_move_iterator(last)});
+    deliver(request,
+            {std::make_move_iterator(first), std::make_move_iterator(last)});
     first = last;
   }
 }
@@ -309,11 +309,11 @@ tier_status redis_tier_state::status() {
   setup_.figures->fill(extra);
   auto codec_now = setup_.coder->stats();
   extra["compressed"] = codec_now.compressed - codec_baseline_.compressed;
-  extra["incompressible"]
-    = codec_now.incompressible - codec_baseline_.incompressible;
+  extra["incompressible"] = codec_now.incompressible
+                            - codec_baseline_.incompressible;
   extra["raw_bytes"] = codec_now.raw_bytes - codec_baseline_.raw_bytes;
-  extra["compressed_bytes"]
-    = codec_now.compressed_bytes - codec_baseline_.compressed_bytes;
+  extra["compressed_bytes"] = codec_now.compressed_bytes
+                              - codec_baseline_.compressed_bytes;
   extra["breaker_opened"] = breaker_->stats().opened;
   extra["breaker_closed"] = breaker_->stats().closed;
   extra["breaker_probes"] = breaker_->stats().probes;
@@ -342,10 +342,9 @@ redis_tier(redis_tier_actor::stateful_pointer<redis_tier_state> self,
   return self->state.make_behavior(std::move(setup));
 }
 
-expected<tier_handle> spawn_redis_tier(caf::actor_system& sys,
-                                       const redis_options& opts,
-                                       const compression_options& compression,
-                                       now_fn now) {
+expected<tier_handle>
+spawn_redis_tier(caf::actor_system& sys, const redis_options& opts,
+                 const compression_options& compression, now_fn now) {
   auto where = read_redis_url(opts.url);
   if (!where)
     return where.error();
@@ -362,8 +361,11 @@ expected<tier_handle> spawn_redis_tier(caf::actor_system& sys,
     mine.client_name = client_name;
     return sys.spawn<caf::detached>(redis_worker, std::move(mine));
   };
-  tier_handle result{tier_kind::redis, {}, setup.health,
-                     opts.write == "through", opts.max_value_size};
+  tier_handle result{tier_kind::redis,
+                     {},
+                     setup.health,
+                     opts.write == "through",
+                     opts.max_value_size};
   auto actor = sys.spawn(redis_tier, std::move(setup));
   result.actor = caf::actor_cast<tier_actor>(actor);
   return result;

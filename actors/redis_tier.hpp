@@ -6,13 +6,13 @@
 /// changes something goes through one writer, in the order of arrival.
 ///
 /// Failure. A timeout, or some failures in a row, open the circuit breaker: all
-/// that waits or is under way is answered at once, and so is all that comes while
-/// it is open, even though workers may still be stuck in a blocking call. So no
-/// request waits for longer than one command's time limit. What was to be written
-/// or deleted is noted (tiers/missed_writes.hpp). From time to time a probe is
-/// sent; when it succeeds, what was missed is replayed, and only then look-ups are
-/// served again. Nobody has to do anything, and a server that is absent when the
-/// node starts is treated in the same way.
+/// that waits or is under way is answered at once, and so is all that comes
+/// while it is open, even though workers may still be stuck in a blocking call.
+/// So no request waits for longer than one command's time limit. What was to be
+/// written or deleted is noted (tiers/missed_writes.hpp). From time to time a
+/// probe is sent; when it succeeds, what was missed is replayed, and only then
+/// look-ups are served again. Nobody has to do anything, and a server that is
+/// absent when the node starts is treated in the same way.
 ///
 /// A write that fails for another reason (the server is full, or read-only) is
 /// noted as well, and retried; until then, the older record in Redis is hidden.
@@ -190,38 +190,37 @@ private:
 
   void shut_down(const caf::error& reason);
 
-  redis_tier_actor::pointer self_;        ///< the actor
-  redis_tier_setup setup_;                ///< configuration and what is shared
+  redis_tier_actor::pointer self_; ///< the actor
+  redis_tier_setup setup_;         ///< configuration and what is shared
   std::optional<circuit_breaker> breaker_;
   std::optional<missed_writes> missed_;
-  std::vector<slot> slots_;               ///< the writer, then the readers
-  queue reads_;                           ///< wait for a reader
-  queue writes_;                          ///< wait for the writer
-  std::size_t waiting_ = 0;               ///< weight of both queues
-  bool replaying_ = false;                ///< a replay waits or is under way
-  bool last_lap_ = false;                 ///< it is the last before coming up
-  failure write_trouble_;                 ///< why a replay failed last
-  std::optional<tick_time> retry_;        ///< when to replay while it is up
-  tick_time last_reply_;                  ///< when a connection answered last
-  std::optional<tick_time> next_tick_;    ///< the earliest on its way
-  tier_counters counters_;                ///< since start or reset
-  std::uint64_t replayed_ = 0;            ///< changes, likewise
-  std::uint64_t hidden_ = 0;              ///< stale records found, likewise
-  codec::figures codec_baseline_;         ///< at the last reset
-  tier_status server_;                    ///< what the last probe brought
-  spdlog::logger* log_ = nullptr;         ///< component "redis"
+  std::vector<slot> slots_;            ///< the writer, then the readers
+  queue reads_;                        ///< wait for a reader
+  queue writes_;                       ///< wait for the writer
+  std::size_t waiting_ = 0;            ///< weight of both queues
+  bool replaying_ = false;             ///< a replay waits or is under way
+  bool last_lap_ = false;              ///< it is the last before coming up
+  failure write_trouble_;              ///< why a replay failed last
+  std::optional<tick_time> retry_;     ///< when to replay while it is up
+  tick_time last_reply_;               ///< when a connection answered last
+  std::optional<tick_time> next_tick_; ///< the earliest on its way
+  tier_counters counters_;             ///< since start or reset
+  std::uint64_t replayed_ = 0;         ///< changes, likewise
+  std::uint64_t hidden_ = 0;           ///< stale records found, likewise
+  codec::figures codec_baseline_;      ///< at the last reset
+  tier_status server_;                 ///< what the last probe brought
+  spdlog::logger* log_ = nullptr;      ///< component "redis"
 };
 
 redis_tier_actor::behavior_type
 redis_tier(redis_tier_actor::stateful_pointer<redis_tier_state> self,
            redis_tier_setup setup);
 
-/// Spawns the tier with its workers. Fails with `invalid_argument` on a bad URL,
-/// and never because of the server. Ends when it is sent an exit message; the
-/// workers end with it, at the latest when their command's time is over.
-expected<tier_handle> spawn_redis_tier(caf::actor_system& sys,
-                                       const redis_options& opts,
-                                       const compression_options& compression,
-                                       now_fn now);
+/// Spawns the tier with its workers. Fails with `invalid_argument` on a bad
+/// URL, and never because of the server. Ends when it is sent an exit message;
+/// the workers end with it, at the latest when their command's time is over.
+expected<tier_handle>
+spawn_redis_tier(caf::actor_system& sys, const redis_options& opts,
+                 const compression_options& compression, now_fn now);
 
 } // namespace terrace

@@ -1,4 +1,5 @@
-/// The part of the Redis tier that may block: one connection, one job at a time.
+/// The part of the Redis tier that may block: one connection, one job at a
+/// time.
 #pragma once
 
 #include "actors/clock.hpp"
@@ -88,8 +89,9 @@ struct redis_worker_setup {
   std::string client_name;
 };
 
-/// Owns one `redis_store`. Whoever spawns it chooses `caf::detached`, because it
-/// blocks for as long as a command may take. Ends with the actor it is linked to.
+/// Owns one `redis_store`. Whoever spawns it chooses `caf::detached`, because
+/// it blocks for as long as a command may take. Ends with the actor it is
+/// linked to.
 class redis_worker_state {
 public:
   static inline const char* name = "terrace.redis.worker";

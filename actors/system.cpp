@@ -48,11 +48,6 @@ std::size_t shard_count(const node_options& opts) {
   return std::bit_floor(std::max(1u, cores / 2));
 }
 
-bool in_chain(const cache_options& opts, tier_kind kind) {
-  return std::find(opts.chain.begin(), opts.chain.end(), to_string(kind))
-         != opts.chain.end();
-}
-
 } // namespace
 
 struct node::parts {
@@ -164,8 +159,9 @@ expected<void> node::parts::open_ports() {
     resp_port = resp->port();
   }
   if (config->http.enabled) {
-    auto x = http_gateway::start(config->http, {*system, core->metrics,
-                                                core->invalidator, core->now});
+    auto x = http_gateway::start(
+      config->http, {*system, core->metrics, core->invalidator, core->now,
+                     config->cache.tenants, TERRACE_VERSION});
     if (!x)
       return x.error();
     http = *std::move(x);

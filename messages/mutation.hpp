@@ -37,6 +37,7 @@ struct mutation {
   blob value;                  ///< put
   std::int64_t expires_ms = 0; ///< put, expire: deadline, 0 = never
   std::vector<std::string> tags; ///< put
+  bool compress = true;          ///< put: tiers may compress the value
 
   friend bool operator==(const mutation&, const mutation&) = default;
 };
@@ -44,7 +45,7 @@ struct mutation {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, mutation& x) {
   return f(x.what, x.when, x.keep_expiry, x.want_old, x.tiers, x.key, x.value,
-           x.expires_ms, x.tags);
+           x.expires_ms, x.tags, x.compress);
 }
 
 using mutations = std::vector<mutation>;

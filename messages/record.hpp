@@ -48,6 +48,7 @@ struct record {
   version_t version = 0;
   std::int64_t expires_ms = 0;
   std::vector<std::string> tags;
+  bool compress = true; ///< false: tiers store the value as it is
 
   bool expired(std::int64_t now_ms) const noexcept {
     return expires_ms != 0 && expires_ms <= now_ms;
@@ -58,7 +59,7 @@ struct record {
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, record& x) {
-  return f(x.value, x.version, x.expires_ms, x.tags);
+  return f(x.value, x.version, x.expires_ms, x.tags, x.compress);
 }
 
 /// A record under its qualified key.

@@ -1,5 +1,5 @@
-/// Keeps requests away from a server that does not answer, and finds out when it
-/// answers again. A plain state machine: events in, state out; the time is a
+/// Keeps requests away from a server that does not answer, and finds out when
+/// it answers again. A plain state machine: events in, state out; the time is a
 /// parameter. One owner, no lock.
 ///
 ///     closed --- failures in a row, or one timeout ---> open
@@ -46,8 +46,8 @@ public:
   void success() noexcept;
 
   /// An ordinary request failed. Returns true if this opened the breaker.
-  /// Ignored unless closed: a late failure of a request from before says nothing
-  /// new.
+  /// Ignored unless closed: a late failure of a request from before says
+  /// nothing new.
   bool failure_seen(const failure& why, time_point now);
 
   /// Opens the breaker without counting a row. Returns false if it was not

@@ -21,7 +21,8 @@ constexpr std::uint8_t magic = 0x54;
 constexpr std::uint8_t format = 1;
 constexpr std::uint16_t zstd_flag = 1;
 constexpr std::uint16_t tags_flag = 2;
-constexpr std::uint16_t known_flags = zstd_flag | tags_flag;
+constexpr std::uint16_t plain_flag = 4;
+constexpr std::uint16_t known_flags = zstd_flag | tags_flag | plain_flag;
 constexpr std::size_t checksum_offset = 24;
 constexpr std::size_t header_size = 32;
 
@@ -166,7 +167,7 @@ expected<void> codec::encode(std::string_view key, const record& x,
   auto begin = out.size();
   try {
     auto value = x.value.view();
-    std::uint16_t flags = 0;
+    std::uint16_t flags = x.compress ? 0 : plain_flag;
     out.append(header_size, '\0');
     if (!x.tags.empty()) {
       flags |= tags_flag;
@@ -177,7 +178,8 @@ expected<void> codec::encode(std::string_view key, const record& x,
       }
     }
     auto payload_begin = out.size();
-    if (opts_.enabled && !value.empty() && value.size() >= opts_.threshold) {
+    if (opts_.enabled && x.compress && !value.empty()
+        && value.size() >= opts_.threshold) {
       if (append_compressed(out, value, opts_.level)) {
         flags |= zstd_flag;
         counters_.compressed.fetch_add(1, std::memory_order_relaxed);
@@ -231,6 +233,8 @@ expected<record> codec::decode(std::string_view key,
     record result;
     result.version = head->version;
     result.expires_ms = head->expires_ms;
+    result.compress
+      = (load<std::uint16_t>(bytes.data() + 2) & plain_flag) == 0;
     if (head->tagged && !read_tags(payload, result.tags))
       return corrupt("tags exceed the record");
     if (head->compressed) {

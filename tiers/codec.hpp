@@ -4,7 +4,7 @@
 ///
 ///     0  u8   magic 0x54 ('T')
 ///     1  u8   format, 1
-///     2  u16  flags: 1 zstd, 2 tags
+///     2  u16  flags: 1 zstd, 2 tags, 4 not to be compressed
 ///     4  u32  size of the value before compression
 ///     8  u64  version
 ///    16  i64  expiry, Unix milliseconds, 0 = never

@@ -21,9 +21,10 @@ constexpr std::uint64_t merge_share(std::uint64_t max_pending_size) noexcept {
   return max_pending_size / 8 * 3;
 }
 
-/// One slice of a merge.
+/// One slice of a merge. On a full disk slices are halved down to the minimum;
+/// a value that is larger than that is given up then.
 constexpr std::size_t slice_changes = 32768;
-constexpr std::uint64_t slice_bytes = 16ull << 20;
+constexpr std::uint64_t min_slice = 128ull << 10;
 
 /// A record of this size changes mostly pages of its own: writing it to the
 /// journal first would only double the work.
@@ -80,8 +81,10 @@ expected<bool> lmdb_store::purge_some(lmdb_purge& x, std::int64_t now_ms) {
 
 std::size_t lmdb_store::sweep(std::int64_t now_ms, std::size_t budget) {
   std::lock_guard lock{writer_};
+  if (limit_ < opts_.max_size && env_.device_free() > opts_.max_size / 4)
+    limit_ = opts_.max_size;
   try {
-    if (next_state().floor == 0 && state_.bytes <= opts_.max_size
+    if (next_state().floor == 0 && state_.bytes <= limit_
         && !lmdb_expiry_due(env_, now_ms))
       return budget;
     lmdb_tree tree{env_, next_state()};
@@ -110,6 +113,7 @@ expected<lmdb_progress> lmdb_store::commit_locked(std::int64_t now_ms,
     try {
       auto result = try_commit(now_ms, directly);
       failing_ = false;
+      slice_limit_ = lmdb_max_slice;
       return result;
     } catch (const lmdb_fault& x) {
       why = x.why;
@@ -117,42 +121,60 @@ expected<lmdb_progress> lmdb_store::commit_locked(std::int64_t now_ms,
       why = {errc::no_space, "not enough memory"};
     }
     overlay_.thaw();
-    if (again && why.code == errc::no_space && relieve(now_ms))
-      continue;
+    if (why.code == errc::no_space) {
+      slice_limit_ = std::max(slice_limit_ / 2, min_slice);
+      if (again && relieve(now_ms))
+        continue;
+    }
     note_failure(why);
     return why;
   }
 }
 
 lmdb_progress lmdb_store::try_commit(std::int64_t now_ms, bool directly) {
+  auto backlog = [this] { return run_ || !overlay_.journaled().empty(); };
+  // On a full disk everything goes in small portions, without the journal.
+  auto cramped = slice_limit_ < lmdb_max_slice;
+  if (cramped)
+    while (backlog())
+      write(nullptr, true, now_ms);
   auto& fresh = overlay_.freeze();
-  auto& journaled = overlay_.journaled();
-  auto backlog = run_ || !journaled.empty();
-  if (!fresh.empty() && !backlog
-      && (directly || fresh.items.size() <= direct_changes)) {
+  if (!fresh.empty() && !backlog()
+      && (directly || cramped || fresh.items.size() <= direct_changes)) {
     merge_directly(fresh, now_ms);
     return lmdb_progress::idle;
   }
-  if (fresh.empty() && !backlog && !has_damage()
+  if (fresh.empty() && !backlog() && !has_damage()
       && next_state().floor == state_.floor)
     return lmdb_progress::idle;
+  write(&fresh, directly, now_ms);
+  return run_        ? lmdb_progress::merging
+         : backlog() ? lmdb_progress::journal
+                     : lmdb_progress::idle;
+}
+
+/// One transaction: the new changes into the journal, a slice of the merge into
+/// the tree.
+void lmdb_store::write(lmdb_changes* fresh, bool directly,
+                       std::int64_t now_ms) {
+  auto& journaled = overlay_.journaled();
   lmdb_tree tree{env_, next_state()};
-  auto& journals = env_.tables().journal;
-  auto enough = merge_share(opts_.max_pending_size);
   std::optional<lmdb_merge> started;
   if (!run_ && !journaled.empty()
-      && (directly || fresh.empty() || journaled.bytes >= enough)) {
+      && (directly || fresh->empty()
+          || journaled.bytes >= merge_share(opts_.max_pending_size))) {
     started.emplace(journaled);
     tree.state().filling ^= 1;
   }
   std::vector<lmdb_change*> merged;
-  write_journal(tree, fresh, now_ms, merged);
+  if (fresh && !fresh->empty())
+    write_journal(tree, *fresh, now_ms, merged);
   auto* run = started ? &*started : run_ ? &*run_ : nullptr;
   std::size_t next = 0;
   if (run) {
     next = merge_slice(*run, tree, now_ms);
     if (next == run->items.size())
-      tree.txn().clear(journals[tree.state().filling ^ 1]);
+      tree.txn().clear(env_.tables().journal[tree.state().filling ^ 1]);
   }
   finish(tree, now_ms);
   // It is on disk: now the memory follows.
@@ -162,16 +184,15 @@ lmdb_progress lmdb_store::try_commit(std::int64_t now_ms, bool directly) {
     run_ = std::move(started);
     overlay_.begin_merge();
   }
-  overlay_.keep();
+  if (fresh)
+    overlay_.keep();
   if (run_) {
     run_->next = next;
-    if (!run_->done())
-      return lmdb_progress::merging;
-    run_.reset();
-    overlay_.end_merge();
+    if (run_->done()) {
+      run_.reset();
+      overlay_.end_merge();
+    }
   }
-  return journaled.empty() ? lmdb_progress::idle
-                                : lmdb_progress::journal;
 }
 
 void lmdb_store::merge_directly(lmdb_changes& fresh, std::int64_t now_ms) {
@@ -188,8 +209,6 @@ void lmdb_store::merge_directly(lmdb_changes& fresh, std::int64_t now_ms) {
 void lmdb_store::write_journal(lmdb_tree& tree, lmdb_changes& fresh,
                                std::int64_t now_ms,
                                std::vector<lmdb_change*>& merged) {
-  if (fresh.empty())
-    return;
   // The journal that takes changes from this commit on.
   lmdb_journal_writer out{
     tree.txn(), env_.tables().journal[tree.state().filling]};
@@ -217,7 +236,7 @@ std::size_t lmdb_store::merge_slice(const lmdb_merge& run, lmdb_tree& tree,
   auto next = run.next;
   auto end = std::min(run.items.size(), next + slice_changes);
   std::uint64_t bytes = 0;
-  for (; next < end && bytes < slice_bytes; ++next) {
+  for (; next < end && bytes < slice_limit_; ++next) {
     auto& x = *run.items[next].change;
     auto& key = x.key();
     if (x.merged)
@@ -229,6 +248,11 @@ std::size_t lmdb_store::merge_slice(const lmdb_merge& run, lmdb_tree& tree,
       continue;
     }
     auto encoded = x.encoded.empty() ? encode(x) : x.encoded.view();
+    if (slice_limit_ == min_slice && encoded.size() > min_slice) {
+      tree.remove(key, x.data.version);
+      given_up_.fetch_add(1, std::memory_order_relaxed);
+      continue;
+    }
     tree.put(key, x.data, encoded, leaves);
     bytes += key.size() + encoded.size();
   }
@@ -265,7 +289,7 @@ void lmdb_store::finish(lmdb_tree& tree, std::int64_t now_ms) {
   }
   for (auto& [key, seq] : damaged)
     tree.discard(key, seq);
-  auto within = tree.evict(opts_.max_size, eviction_step, now_ms);
+  auto within = tree.evict(limit_, eviction_step, now_ms);
   tree.commit();
   publish(tree);
   quarantined_.fetch_add(damaged.size(), std::memory_order_relaxed);
@@ -274,7 +298,7 @@ void lmdb_store::finish(lmdb_tree& tree, std::int64_t now_ms) {
   try {
     while (!within) {
       lmdb_tree more{env_, state_};
-      within = more.evict(opts_.max_size, eviction_step, now_ms);
+      within = more.evict(limit_, eviction_step, now_ms);
       more.commit();
       publish(more);
     }
@@ -296,20 +320,35 @@ void lmdb_store::publish(lmdb_tree& tree) {
   }
 }
 
-/// Makes room on a full disk. A commit needs new pages before it gives old ones
-/// back, so this can fail as well.
+/// Makes room on a full disk, and keeps it: the bound is lowered to what is left,
+/// because from now on a commit lives on the free pages inside the file. Deleting
+/// takes new pages before it gives old ones back, so the reserve is spent on it,
+/// and the steps become smaller until one succeeds.
 bool lmdb_store::relieve(std::int64_t now_ms) {
-  try {
-    lmdb_tree tree{env_, next_state()};
-    tree.evict(state_.bytes - state_.bytes / 8, eviction_step, now_ms);
-    if (tree.evicted + tree.expired == 0)
-      return false;
-    tree.commit();
-    publish(tree);
-    return true;
-  } catch (const lmdb_fault&) {
-    return false;
+  auto wanted = state_.entries / 8 + 1;
+  std::uint64_t done = 0;
+  env_.release_reserve();
+  // Pages are free for use one commit after the one that gave them back: hence
+  // one more, which deletes nothing.
+  auto finished = false;
+  for (auto step = wanted; step > 0 && !finished;) {
+    try {
+      lmdb_tree tree{env_, next_state()};
+      if (done < wanted)
+        tree.evict(0, std::min<std::size_t>(step, eviction_step), now_ms);
+      auto n = tree.evicted + tree.expired;
+      tree.commit();
+      publish(tree);
+      done += n;
+      finished = n == 0;
+    } catch (const lmdb_fault&) {
+      step /= 2;
+    }
   }
+  if (done > 0)
+    limit_ = std::max<std::uint64_t>(state_.bytes, min_slice);
+  env_.keep_reserve();
+  return done > 0;
 }
 
 void lmdb_store::note_failure(const failure& why) {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,6 +21,11 @@ namespace {
 constexpr std::uint64_t root_pages = 2;
 
 constexpr MDB_dbi free_table = 0;
+
+constexpr off_t reserve_size = 4 << 20;
+
+/// A device with less room than this is full.
+constexpr std::uint64_t full_below = 1 << 20;
 
 errc classify(int rc) noexcept {
   switch (rc) {
@@ -77,6 +83,13 @@ MDB_val to_val(std::string_view x) noexcept {
 /// transaction is aborted by its owner.
 void on_broken_page(MDB_env*, const char* text) {
   throw lmdb_fault{{errc::corrupt, std::string{"damaged page: "} + text}};
+}
+
+std::uint64_t free_on_device(const char* path) noexcept {
+  struct statvfs x {};
+  if (::statvfs(path, &x) != 0)
+    return 0;
+  return static_cast<std::uint64_t>(x.f_bavail) * x.f_frsize;
 }
 
 std::string_view to_view(const MDB_val& x) noexcept {
@@ -174,8 +187,15 @@ lmdb_write::~lmdb_write() {
 }
 
 void lmdb_write::commit() {
+  auto* env = mdb_txn_env(txn_);
   auto* txn = std::exchange(txn_, nullptr); // freed by LMDB in any case
-  check(mdb_txn_commit(txn), "mdb_txn_commit");
+  auto rc = mdb_txn_commit(txn);
+  // LMDB calls it an I/O error when only a part fits on the device.
+  const char* path = nullptr;
+  if (rc == EIO && mdb_env_get_path(env, &path) == MDB_SUCCESS
+      && free_on_device(path) < full_below)
+    rc = ENOSPC;
+  check(rc, "mdb_txn_commit");
 }
 
 void lmdb_write::clear(lmdb_table table) {
@@ -237,6 +257,7 @@ lmdb_env::lmdb_env(const std::string& path, std::uint64_t map_size)
     int dead = 0;
     check(mdb_reader_check(env_, &dead), "mdb_reader_check");
     check_length();
+    keep_reserve();
     open_tables();
   } catch (...) {
     close();
@@ -364,6 +385,25 @@ lmdb_env::figures lmdb_env::stats() {
   if (info.me_last_pgno + 1 > used)
     result.free_bytes = (info.me_last_pgno + 1 - used) * page_size;
   return result;
+}
+
+std::uint64_t lmdb_env::device_free() const noexcept {
+  return free_on_device(path_.c_str());
+}
+
+void lmdb_env::keep_reserve() noexcept {
+  auto file = path_ + "/reserve";
+  auto fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return;
+  auto rc = ::posix_fallocate(fd, 0, reserve_size);
+  ::close(fd);
+  if (rc != 0)
+    release_reserve();
+}
+
+void lmdb_env::release_reserve() noexcept {
+  ::unlink((path_ + "/reserve").c_str());
 }
 
 } // namespace terrace

@@ -3,7 +3,8 @@
 /// store catches it at its border and hands out the `failure`.
 ///
 /// Files in the directory: data.mdb and lock.mdb are LMDB's, `terrace.lock`
-/// keeps a second node out (LMDB itself would let it in).
+/// keeps a second node out (LMDB itself would let it in), and `reserve` is space
+/// for deleting something when the disk is full, which takes new pages first.
 ///
 /// The environment syncs data and then the root page at each commit and never
 /// writes through the memory map, so that no crash can leave a torn tree. Limits
@@ -188,6 +189,15 @@ public:
   }
 
   figures stats();
+
+  /// Bytes that the device has left, zero if that is unknown.
+  std::uint64_t device_free() const noexcept;
+
+  /// Makes sure that the reserve exists; quietly leaves it out on a full disk.
+  void keep_reserve() noexcept;
+
+  /// Gives the reserve's space back to the device.
+  void release_reserve() noexcept;
 
 private:
   friend class lmdb_read;

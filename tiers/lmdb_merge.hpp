@@ -14,6 +14,9 @@
 
 namespace terrace {
 
+/// Bytes of one slice, about.
+inline constexpr std::uint64_t lmdb_max_slice = 16ull << 20;
+
 struct lmdb_merge {
   struct item {
     std::uint64_t order; ///< first bytes of the key, for fast comparison

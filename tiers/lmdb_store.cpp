@@ -57,8 +57,10 @@ lmdb_store::lmdb_store(const disk_options& opts,
     codec_(compression),
     path_(path),
     env_(path, map_size(opts)),
+    slice_limit_(lmdb_max_slice),
     state_(lmdb_load_state(env_)),
-    counts_(lmdb_load_counts(env_)) {
+    counts_(lmdb_load_counts(env_)),
+    limit_(opts.max_size) {
   max_version_ = state_.max_version;
   floor_ = state_.floor;
   // The journal that takes no new changes any more is the older one, and was
@@ -326,7 +328,7 @@ expected<std::uint64_t> lmdb_store::count(tenant_id tenant) {
 
 void lmdb_store::describe(tier_status& out) {
   out.tier = tier_kind::disk;
-  out.capacity_bytes = opts_.max_size;
+  out.capacity_bytes = limit_;
   out.evictions = evictions_;
   out.expirations = expirations_;
   {

@@ -22,9 +22,10 @@
 /// exceed it, or in further ones right after it when there are many. The file is
 /// larger than that: pages are about two thirds full, and the journal is in it.
 ///
-/// When the disk is full, an eighth of the entries is evicted and the commit is
-/// tried again, since their pages are then free. When a commit fails for good,
-/// its changes stay in the overlay, visible, and the next commit tries again.
+/// When the disk is full, an eighth of the entries is evicted, since their pages
+/// are then free, and the commit is tried again. The bound stays at what is left
+/// until the device has room again. When a commit fails for good, its changes
+/// stay in the overlay, visible, and the next commit tries again.
 /// While that goes on and the overlay is past `max_pending_size`, values are
 /// given up: the key is kept as a marker and becomes a miss, never an older
 /// value. Past a quarter more, the markers are given up as well, and everything
@@ -203,6 +204,8 @@ private:
 
   lmdb_progress try_commit(std::int64_t now_ms, bool directly);
 
+  void write(lmdb_changes* fresh, bool directly, std::int64_t now_ms);
+
   void merge_directly(lmdb_changes& fresh, std::int64_t now_ms);
 
   void write_journal(lmdb_tree& tree, lmdb_changes& fresh, std::int64_t now_ms,
@@ -236,11 +239,12 @@ private:
   lmdb_env env_;
   lmdb_overlay overlay_;
 
-  std::mutex writer_; /// held by whoever writes; guards the next four
+  std::mutex writer_; /// held by whoever writes; guards the next five
   std::optional<lmdb_merge> run_;
   std::string encoded_; /// scratch
   std::string floor_cursor_;
   version_t swept_floor_ = 0;
+  std::uint64_t slice_limit_; /// bytes of one slice of a merge
 
   mutable std::mutex mutex_; /// guards the next four; never held while waiting
   lmdb_state state_;         /// as of the last commit
@@ -248,6 +252,7 @@ private:
   std::vector<std::pair<std::string, std::uint64_t>> quarantine_; /// key, seq
   failure last_failure_;
 
+  std::atomic<std::uint64_t> limit_;      /// bound on bytes, now
   std::atomic<version_t> max_version_{0}; /// highest that reached the tree
   std::atomic<version_t> floor_{0};
   std::atomic<bool> failing_{false};

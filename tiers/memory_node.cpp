@@ -24,6 +24,7 @@ memory_node* memory_node::make(std::string_view key, std::uint64_t hash,
   node->until_ms_ = until_ms;
   node->version_ = x.version;
   node->expires_ms_ = x.expires_ms;
+  node->compress_ = x.compress;
   if (inside) {
     if (!value.empty())
       std::memcpy(tail + key.size(), value.data(), value.size());

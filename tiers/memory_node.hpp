@@ -63,7 +63,7 @@ public:
   const std::vector<std::string>& tags() const noexcept;
 
   record data() const {
-    return {value(), version_, expires_ms_, tags()};
+    return {value(), version_, expires_ms_, tags(), compress_};
   }
 
   /// Counts an access. A lost update between threads is harmless.
@@ -99,6 +99,7 @@ private:
   static void release(block* x) noexcept;
 
   mutable std::atomic<std::uint8_t> frequency_{0};
+  bool compress_ = true;
   std::uint32_t key_size_ = 0;
   std::uint32_t value_size_ = 0;
   std::uint64_t hash_ = 0;

@@ -33,7 +33,8 @@ void missed_writes::note(const selector& what, version_t up_to) {
     auto& data = i->second.data;
     if (data.version <= up_to && what.matches(i->first, data.tags)) {
       // What the tier holds under the key is older still. A purge by key takes
-      // that as well; a purge by tag does not if the older record lacks the tag.
+      // that as well; a purge by tag does not if the older record lacks the
+      // tag.
       if (what.what == selector::kind::tag)
         replace_note(i->second, removal_of(i->first, data.version));
       else

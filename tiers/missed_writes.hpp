@@ -1,13 +1,15 @@
 /// What a tier could not take while it was away: the newest write or removal of
 /// every key, and the purges. It serves two ends. Until a key is replayed, what
-/// the tier still holds under it is stale and must be taken for a miss (`hides`);
-/// and once the tier is back, the changes are replayed (`next`, `replayed`).
+/// the tier still holds under it is stale and must be taken for a miss
+/// (`hides`); and once the tier is back, the changes are replayed (`next`,
+/// `replayed`).
 ///
-/// Memory is bounded by a count and by bytes. Past a bound everything is dropped
-/// and the highest version noted so far becomes the floor: every record up to the
-/// floor is hidden from then on, because nobody knows any more which of them are
-/// stale. That costs hits, never correctness. The floor stays for the life of the
-/// object; records written later have larger versions and are seen.
+/// Memory is bounded by a count and by bytes. Past a bound everything is
+/// dropped and the highest version noted so far becomes the floor: every record
+/// up to the floor is hidden from then on, because nobody knows any more which
+/// of them are stale. That costs hits, never correctness. The floor stays for
+/// the life of the object; records written later have larger versions and are
+/// seen.
 ///
 /// Limit: notes are kept in memory only. A node that restarts while the tier is
 /// away forgets them, and may then find records that it had replaced.

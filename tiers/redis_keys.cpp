@@ -8,8 +8,8 @@ namespace terrace {
 namespace {
 
 /// Stars that are passed on to the server. Matching in Redis before 7.0.9 takes
-/// time exponential in their number (CVE-2022-36021), and a pattern may come from
-/// a client; ours is linear, so more complex patterns are matched here.
+/// time exponential in their number (CVE-2022-36021), and a pattern may come
+/// from a client; ours is linear, so more complex patterns are matched here.
 constexpr std::ptrdiff_t max_stars = 2;
 
 /// Appends `text` so that a glob pattern means exactly these bytes.

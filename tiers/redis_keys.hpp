@@ -1,6 +1,6 @@
-/// Names of entries in Redis: {prefix}{tenant}:{user's key}, where the tenant is
-/// written in decimal. Several programs may share one server; a name that does
-/// not have this form is not ours and is left alone.
+/// Names of entries in Redis: {prefix}{tenant}:{user's key}, where the tenant
+/// is written in decimal. Several programs may share one server; a name that
+/// does not have this form is not ours and is left alone.
 #pragma once
 
 #include "messages/selector.hpp"
@@ -20,8 +20,8 @@ public:
   /// Undoes `name_of`. False if `name` is not ours.
   bool key_of(std::string_view name, std::string& key) const;
 
-  /// A pattern for SCAN that fits the names of all entries that `what` can mean;
-  /// it may fit others as well, so what comes back must be checked.
+  /// A pattern for SCAN that fits the names of all entries that `what` can
+  /// mean; it may fit others as well, so what comes back must be checked.
   std::string pattern(const selector& what) const;
 
 private:

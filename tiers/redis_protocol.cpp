@@ -20,13 +20,20 @@ struct row {
 };
 
 constexpr std::array first_words{
-  row{"LOADING", errc::unavailable},   row{"MASTERDOWN", errc::unavailable},
-  row{"CLUSTERDOWN", errc::unavailable}, row{"TRYAGAIN", errc::unavailable},
-  row{"BUSY", errc::unavailable},      row{"READONLY", errc::read_only},
-  row{"MISCONF", errc::read_only},     row{"NOREPLICAS", errc::read_only},
-  row{"OOM", errc::no_space},          row{"NOAUTH", errc::auth_failed},
-  row{"WRONGPASS", errc::auth_failed}, row{"NOPERM", errc::auth_failed},
-  row{"DENIED", errc::auth_failed},    row{"MOVED", errc::invalid_argument},
+  row{"LOADING", errc::unavailable},
+  row{"MASTERDOWN", errc::unavailable},
+  row{"CLUSTERDOWN", errc::unavailable},
+  row{"TRYAGAIN", errc::unavailable},
+  row{"BUSY", errc::unavailable},
+  row{"READONLY", errc::read_only},
+  row{"MISCONF", errc::read_only},
+  row{"NOREPLICAS", errc::read_only},
+  row{"OOM", errc::no_space},
+  row{"NOAUTH", errc::auth_failed},
+  row{"WRONGPASS", errc::auth_failed},
+  row{"NOPERM", errc::auth_failed},
+  row{"DENIED", errc::auth_failed},
+  row{"MOVED", errc::invalid_argument},
   row{"ASK", errc::invalid_argument},
 };
 

@@ -1,6 +1,6 @@
-/// What Terrace says to Redis and how it understands the answers: RESP2 requests,
-/// replies, the translation of error replies. Source: redis.io, "Redis
-/// serialization protocol".
+/// What Terrace says to Redis and how it understands the answers: RESP2
+/// requests, replies, the translation of error replies. Source: redis.io,
+/// "Redis serialization protocol".
 #pragma once
 
 #include "messages/errc.hpp"

@@ -7,8 +7,8 @@ namespace terrace {
 
 /// Applies a batch of changes, each only if it is not older than what is there.
 ///
-/// KEYS: one name per change. ARGV[1]: now in Unix milliseconds; ARGV[2]: "1" to
-/// write only where no live record is; then two arguments per change:
+/// KEYS: one name per change. ARGV[1]: now in Unix milliseconds; ARGV[2]: "1"
+/// to write only where no live record is; then two arguments per change:
 ///
 ///   life   milliseconds until Redis forgets it, "0" = never, "-1" = delete,
 ///          "-2" = delete if it is a record

@@ -22,8 +22,8 @@ using reply_kind = redis_reply::kind;
 /// wait for the whole command; this many take a fraction of a millisecond.
 constexpr std::size_t keys_per_command = 128;
 
-/// A script call takes no further change once it holds this much, and a pipeline
-/// no further call once it holds eight times this much.
+/// A script call takes no further change once it holds this much, and a
+/// pipeline no further call once it holds eight times this much.
 constexpr std::size_t bytes_per_command = 1 << 20;
 
 /// Redis refuses expiries that overflow; a century is never in anyone's way.
@@ -411,7 +411,8 @@ void redis_store::run_part(std::span<const change> xs, bool if_absent,
 bool redis_store::load_script() {
   pipeline_.clear();
   pipeline_.add({"SCRIPT", "LOAD", redis_script});
-  auto* name = exchange() ? answer(0, reply_kind::text, "SCRIPT LOAD") : nullptr;
+  auto* name = exchange() ? answer(0, reply_kind::text, "SCRIPT LOAD")
+                          : nullptr;
   if (name)
     script_ = name->text;
   return name != nullptr;
@@ -490,8 +491,10 @@ const redis_reply* redis_store::answer(std::size_t i, reply_kind wanted,
                                        std::optional<std::size_t> size) {
   auto& x = replies_[i];
   if (x.is(wanted)
-      && (!size || *size == (x.is(reply_kind::array) ? x.elements.size()
-                                               : x.text.size())))
+      && (!size
+          || *size
+               == (x.is(reply_kind::array) ? x.elements.size()
+                                           : x.text.size())))
     return &x;
   if (x.is(reply_kind::error))
     fail(translate_redis_error(x.text));

@@ -3,25 +3,25 @@
 /// A batch is a pipeline: everything is sent, then everything is read. Records
 /// are stored in the form of tiers/codec.hpp under the names of
 /// tiers/redis_keys.hpp. Redis expires them by itself, after the shorter of the
-/// entry's own life and `max_ttl`; what it has not expired yet is checked against
-/// `now_ms`. The server may be shared with other programs: nothing is ever
-/// flushed, and purges delete only what carries the mark of a record.
+/// entry's own life and `max_ttl`; what it has not expired yet is checked
+/// against `now_ms`. The server may be shared with other programs: nothing is
+/// ever flushed, and purges delete only what carries the mark of a record.
 ///
 /// Order. Writes and deletes are judged in the server by a script that compares
 /// the version inside the stored record, so that two nodes cannot replace newer
-/// by older either. In batches of 128, a write costs the server 2.7 us instead of
-/// the 0.9 us of a bare SET; one connection still does some 250,000 a second
-/// (64-byte values, 2 cores for both sides). That is the price of the contract. A
-/// deleted key leaves no trace: a
-/// write that timed out, was given up, and is executed by the server after a
-/// later deletion comes back until it expires.
+/// by older either. In batches of 128, a write costs the server 2.7 us instead
+/// of the 0.9 us of a bare SET; one connection still does some 250,000 a second
+/// (64-byte values, 2 cores for both sides). That is the price of the contract.
+/// A deleted key leaves no trace: a write that timed out, was given up, and is
+/// executed by the server after a later deletion comes back until it expires.
 ///
 /// Failures. Any time limit that passes and any reply that is not understood
 /// closes the connection, because later replies would be out of step. A batch
 /// that finds its connection closed by the other side is sent once more over a
-/// new one; all operations are idempotent, except that a deletion executed before
-/// the connection broke reports "not there" the second time. Nothing is retried
-/// after a timeout. The cluster protocol is not spoken: MOVED is an error.
+/// new one; all operations are idempotent, except that a deletion executed
+/// before the connection broke reports "not there" the second time. Nothing is
+/// retried after a timeout. The cluster protocol is not spoken: MOVED is an
+/// error.
 ///
 /// Time limits hold per step (connect, send, one read); a server that sends on
 /// is not interrupted. Resolving a host name is not bounded by them.
@@ -119,8 +119,8 @@ public:
   /// One bounded step of a purge: about `budget` keys are looked at. Begin with
   /// an empty cursor.
   expected<purge_page> purge_step(const selector& what, version_t up_to,
-                                  const std::string& cursor,
-                                  std::size_t budget, std::int64_t now_ms);
+                                  const std::string& cursor, std::size_t budget,
+                                  std::int64_t now_ms);
 
   /// True if `x` can be passed to `list`: empty, or a cursor of SCAN.
   static bool is_cursor(const std::string& x) noexcept;
@@ -128,7 +128,8 @@ public:
   /// Asks the server for a sign of life.
   expected<void> ping();
 
-  /// Why the latest operation failed, wholly or in part; no error if it did not.
+  /// Why the latest operation failed, wholly or in part; no error if it did
+  /// not.
   const failure& last_failure() const noexcept {
     return last_failure_;
   }
@@ -158,8 +159,8 @@ private:
                   std::int64_t now_ms);
 
   /// Runs as many changes as a pipeline takes; adds less to `out` on failure.
-  void run_part(std::span<const change> xs, bool if_absent,
-                std::int64_t now_ms, std::string& out);
+  void run_part(std::span<const change> xs, bool if_absent, std::int64_t now_ms,
+                std::string& out);
 
   bool load_script();
 

@@ -1,5 +1,5 @@
-/// The Redis URL as an engine needs it: an address, or a sentence that tells what
-/// is wrong with the URL. The syntax is that of config/redis_url.hpp.
+/// The Redis URL as an engine needs it: an address, or a sentence that tells
+/// what is wrong with the URL. The syntax is that of config/redis_url.hpp.
 #pragma once
 
 #include "config/redis_url.hpp"

@@ -86,9 +86,8 @@ expected<std::uint64_t> redis_store::count(tenant_id tenant) {
   }
 }
 
-expected<std::uint64_t> redis_store::purge(const selector& what,
-                                           version_t up_to,
-                                           std::int64_t now_ms) {
+expected<std::uint64_t>
+redis_store::purge(const selector& what, version_t up_to, std::int64_t now_ms) {
   std::uint64_t result = 0;
   std::string cursor;
   for (;;) {
@@ -224,8 +223,7 @@ redis_store::read_heads(const keys& xs, std::string_view last_byte) {
   return result;
 }
 
-expected<void> redis_store::keep_selected(const selector& what,
-                                          version_t up_to,
+expected<void> redis_store::keep_selected(const selector& what, version_t up_to,
                                           std::int64_t now_ms, keys& xs) {
   if (what.what != selector::kind::tag) {
     std::erase_if(xs,

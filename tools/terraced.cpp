@@ -59,7 +59,12 @@ void declare(CLI::App& app, arguments& x) {
                  "any option, e.g. memory.max_size=1GiB; repeatable")
     ->type_name("TABLE.KEY=VALUE")
     ->take_all()
-    ->allow_extra_args(false);
+    ->allow_extra_args(false)
+    ->check([](const std::string& text) -> std::string {
+      if (text.find('=') == std::string::npos)
+        return "expected TABLE.KEY=VALUE, got " + text;
+      return {};
+    });
   app.add_flag("--check-config", x.check_config,
                "check the configuration and exit");
   app.add_flag("--print-config", x.print_config,
@@ -86,8 +91,7 @@ config_result read_options(const arguments& x) {
     set("redis.enabled", "true");
   for (auto& setting : x.settings) {
     auto at = setting.find('=');
-    auto value = at == std::string::npos ? "" : setting.substr(at + 1);
-    in.add_value(setting.substr(0, at), value, command_line);
+    in.add_value(setting.substr(0, at), setting.substr(at + 1), command_line);
   }
   return in.finish();
 }

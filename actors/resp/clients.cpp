@@ -85,6 +85,7 @@ std::size_t client_registry::kill(
   std::size_t result = 0;
   for (auto& [id, x] : all_) {
     if (wanted(*x)) {
+      x->killed.store(true, std::memory_order_relaxed);
       ::shutdown(x->fd, SHUT_RDWR);
       ++result;
     }

@@ -30,6 +30,7 @@ struct client_info {
   std::atomic<std::uint64_t> input_bytes{0};  ///< waiting to be understood
   std::atomic<std::uint64_t> output_bytes{0}; ///< waiting to be sent
   std::atomic<const char*> last_command{"NULL"};
+  std::atomic<bool> killed{false};
 };
 
 using client_ptr = std::shared_ptr<client_info>;
@@ -58,8 +59,8 @@ public:
   std::string list(std::int64_t now_ms,
                    const std::function<bool(const client_info&)>& wanted) const;
 
-  /// Shuts the connections down that `wanted` takes; returns how many. Their I/O
-  /// threads notice and clean up.
+  /// Shuts the connections down that `wanted` takes and marks them as killed;
+  /// returns how many. Their I/O threads notice and clean up.
   std::size_t kill(const std::function<bool(const client_info&)>& wanted);
 
 private:

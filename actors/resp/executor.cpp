@@ -16,10 +16,9 @@ executor::executor(const options& opts, memory_view& view,
 
 // -- requests -----------------------------------------------------------------
 
-void executor::prepare(const session& s, std::span<request> xs) const {
+void executor::prepare(const session& s, std::span<invocation> xs) const {
   // Two rounds: by the time the second one looks at a bucket, it has come.
   for (auto& x : xs) {
-    x.what = find_command(x.args[0]);
     x.keyed = x.what && x.what->first_key == 1 && x.args.size() > 1;
     if (x.keyed) {
       x.hash = view_.hash(qualify_in_place(x.args[1], s.tenant));
@@ -31,7 +30,7 @@ void executor::prepare(const session& s, std::span<request> xs) const {
       view_.prefetch_node(x.hash);
 }
 
-verdict executor::run(session& s, const request& x,
+verdict executor::run(session& s, const invocation& x,
                       const epoch_domain::guard& pinned, std::int64_t now_ms) {
   context c{s, x, pinned, now_ms, discarded_};
   auto result = dispatch(c);
@@ -202,10 +201,9 @@ void executor::deliver(session& s, const target& to, lookup& x,
   s.account(before, slot.bytes());
 }
 
-void executor::deliver(session& s, const target& to, mutation_result& x,
-                       std::size_t bytes) {
+void executor::deliver(session& s, const target& to, mutation_result& x) {
   s.end_write();
-  s.bytes_pending -= bytes;
+  s.bytes_pending -= to.bytes;
   if (x.code != errc::none)
     ++counters_.error_replies;
   auto& slot = s.at(to.slot);
@@ -216,16 +214,29 @@ void executor::deliver(session& s, const target& to, mutation_result& x,
   s.account(before, slot.bytes());
 }
 
-void executor::fail(session& s, const target& to, errc why, bool write,
-                    std::size_t bytes) {
+void executor::fail(session& s, const target& to, errc why, bool write) {
   if (write) {
     mutation_result x;
     x.code = why;
-    deliver(s, to, x, bytes);
+    deliver(s, to, x);
   } else {
     auto x = lookup::failed(why);
     deliver(s, to, x, 0);
   }
+}
+
+void executor::mark(std::size_t shard) {
+  if (!shards_[shard].marked()) {
+    shards_[shard].mark(true);
+    dirty_.push_back(shard);
+  }
+}
+
+void executor::done(std::size_t shard, std::size_t bytes) {
+  queued_bytes_ -= bytes;
+  shards_[shard].done();
+  if (shards_[shard].may_send())
+    mark(shard);
 }
 
 const std::vector<std::size_t>& executor::take_dirty() {

@@ -16,7 +16,7 @@
 namespace terrace::resp {
 
 /// One parsed request. `args` includes the name.
-struct request {
+struct invocation {
   const command* what = nullptr; ///< null: not in the table
   arguments args;
   std::uint64_t hash = 0; ///< of the first key, if `keyed`
@@ -55,48 +55,48 @@ public:
 
   // -- requests ---------------------------------------------------------------
 
-  /// Finds the commands of `xs`, hashes their first keys, and asks the processor
-  /// for the memory they will need.
-  void prepare(const session& s, std::span<request> xs) const;
+  /// Hashes the first keys of `xs`, whose commands are known already, and asks the
+  /// processor for the memory they will need.
+  void prepare(const session& s, std::span<invocation> xs) const;
 
   /// Executes one request that `prepare` has seen.
-  verdict run(session& s, const request& x, const epoch_domain::guard& pinned,
+  verdict run(session& s, const invocation& x, const epoch_domain::guard& pinned,
               std::int64_t now_ms);
 
   // -- results ----------------------------------------------------------------
 
   /// A message to a coordinator was answered; to be called before its results
   /// are delivered.
-  void done(std::size_t shard, std::size_t bytes) noexcept {
-    shards_[shard].done();
-    queued_bytes_ -= bytes;
-  }
+  void done(std::size_t shard, std::size_t bytes);
 
   void deliver(session& s, const target& to, lookup& x, std::int64_t now_ms);
 
-  void deliver(session& s, const target& to, mutation_result& x,
-               std::size_t bytes);
+  void deliver(session& s, const target& to, mutation_result& x);
 
-  void fail(session& s, const target& to, errc why, bool write,
-            std::size_t bytes);
+  void fail(session& s, const target& to, errc why, bool write);
 
   // -- state ------------------------------------------------------------------
 
-  std::vector<shard_queue>& shards() noexcept {
-    return shards_;
+  shard_queue& shard(std::size_t i) noexcept {
+    return shards_[i];
   }
 
-  /// Shards whose queues have grown since the last call; valid until the next.
+  /// Shards with something new to send since the last call; valid until the next
+  /// call.
   const std::vector<std::size_t>& take_dirty();
 
-  request_counters& counters() noexcept {
+  const request_counters& counters() const noexcept {
     return counters_;
+  }
+
+  void reset_counters() noexcept {
+    counters_ = request_counters{};
   }
 
 private:
   struct context {
     session& s;
-    const request& req;
+    const invocation& req;
     const epoch_domain::guard& pinned;
     std::int64_t now_ms;
     output& discarded;
@@ -141,7 +141,7 @@ private:
   /// The same for a change that answers what was there before.
   void count(const mutation_result& x) noexcept;
 
-  /// Notes that the queue of a shard has grown.
+  /// Notes that a shard has something to send.
   void mark(std::size_t shard);
 
   // -- changing keys (executor_write.cpp) -------------------------------------

@@ -34,7 +34,7 @@ void executor::fetch(context& c, std::uint64_t slot, std::uint32_t index,
   auto shard = view_.shard_of(hash);
   mark(shard);
   ++c.s.reads_pending;
-  shards_[shard].fetch(key, {c.s.info->fd, index, c.s.info->id, slot});
+  shards_[shard].fetch(key, {c.s.info->fd, index, c.s.info->id, slot, 0});
 }
 
 verdict executor::read_one(context& c, shape what) {

@@ -180,6 +180,7 @@ verdict executor::config(context& c) {
 verdict executor::call(context& c, service_call x) {
   if (!c.s.idle())
     return verdict::wait;
+  x.muted = c.s.muted();
   c.s.call = std::move(x);
   return verdict::service;
 }

@@ -20,13 +20,6 @@ std::string executor::oversize(std::string_view key,
   return {};
 }
 
-void executor::mark(std::size_t shard) {
-  if (!shards_[shard].marked()) {
-    shards_[shard].mark(true);
-    dirty_.push_back(shard);
-  }
-}
-
 void executor::queue(context& c, std::uint64_t slot, std::uint32_t index,
                      std::uint64_t hash, mutation x) {
   auto shard = view_.shard_of(hash);
@@ -35,8 +28,8 @@ void executor::queue(context& c, std::uint64_t slot, std::uint32_t index,
   auto bytes = x.key.size() + x.value.size();
   c.s.bytes_pending += bytes;
   queued_bytes_ += bytes;
-  shards_[shard].apply(std::move(x),
-                       {c.s.info->fd, index, c.s.info->id, slot});
+  shards_[shard].apply(std::move(x), {c.s.info->fd, index, c.s.info->id, slot,
+                                      static_cast<std::uint32_t>(bytes)});
 }
 
 verdict executor::change(context& c, mutation x, shape what) {

@@ -58,7 +58,7 @@ caf::behavior gateway::make_behavior() {
     [this](status_atom) { return status(); },
     [this](reset_atom) {
       counters_ = socket_counters{};
-      executor_.counters() = request_counters{};
+      executor_.reset_counters();
     },
     [this](tick_atom) { tick(); },
     [this](wake_atom) {
@@ -170,6 +170,11 @@ void gateway::tick() {
   for (auto& s : sessions_) {
     if (!s || s->shut)
       continue;
+    if (s->info->killed.load(std::memory_order_relaxed)) {
+      // One that is not read from does not notice by itself.
+      shut(*s);
+      continue;
+    }
     if (s->in_kernel_queue > 0 && stall > 0 && now - s->progress_ms > stall) {
       ++counters_.output_limit_disconnects;
       log_.warn("{} has taken nothing for {} ms, disconnecting it",

@@ -81,8 +81,8 @@ private:
 
   void adapt_read_size(session& s, std::size_t size);
 
-  /// Executes what waits in the session's buffer, then sends.
-  void resume(session& s);
+  /// Executes what waits in the session's buffer, then writes.
+  void go_on(session& s);
 
   /// Executes requests from the beginning of `in` for as long as it may go on;
   /// returns how many bytes are done with.
@@ -100,24 +100,25 @@ private:
 
   /// Writes as much as the socket takes and hands the beginning of the rest to
   /// CAF, which tells when the socket takes more.
-  void send(session& s);
+  void write_out(session& s);
 
   void hand_over(session& s);
 
   // -- other actors (gateway_calls.cpp) ---------------------------------------
 
   /// Sends what was queued for the coordinators and runs those that are idle.
-  void flush();
+  void send_batches();
 
   void send_batch(std::size_t shard, shard_batch batch);
 
-  void answered(std::size_t shard, const std::vector<target>& targets,
-                std::size_t bytes);
+  void send_lookups(std::size_t shard, shard_batch batch);
 
-  void touch(session& s);
+  void send_changes(std::size_t shard, shard_batch batch);
 
-  /// Writes what has become ready and goes on with the touched sessions.
-  void settle_touched();
+  /// Calls `f(session, index)` for the results of a batch whose clients are still
+  /// there, then goes on with these.
+  template <class F>
+  void distribute(std::size_t shard, const shard_batch& batch, F&& f);
 
   void start_call(session& s);
 
@@ -133,6 +134,11 @@ private:
   void call_info(const target& to, std::set<std::string> sections);
 
   struct info_call {
+    info_call(const target& x, std::set<std::string> names, const options& opts)
+      : to(x), sections(std::move(names)), facts(opts) {
+      // nop
+    }
+
     target to;
     std::set<std::string> sections;
     info_facts facts;
@@ -162,7 +168,7 @@ private:
     };
     std::vector<std::string_view> args;
     std::vector<mark> marks;
-    std::vector<request> requests;
+    std::vector<invocation> requests;
     std::size_t bytes = 0; ///< understood, empty requests included
   };
 
@@ -177,7 +183,7 @@ private:
   bool acceptor_halted_ = false;                   ///< out of descriptors
   std::vector<std::unique_ptr<session>> sessions_; ///< by descriptor
   std::size_t connections_ = 0;                    ///< non-null sessions
-  std::vector<target> touched_;                    ///< sessions to settle
+  std::vector<session*> touched_;                  ///< scratch
   parsed_requests parsed_;                         ///< scratch
   socket_counters counters_;                       ///< since start or reset
 };

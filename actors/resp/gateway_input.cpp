@@ -36,22 +36,21 @@ void gateway::received(caf::io::new_data_msg& x) {
     // The usual case: whole requests, parsed where CAF has put them.
     std::span<char> bytes{x.buf};
     auto used = execute(*s, bytes);
-    if (!s->closing)
-      s->in.append({bytes.data() + used, bytes.size() - used});
-    send(*s);
-    flush();
+    s->in.append({bytes.data() + used, bytes.size() - used});
+    write_out(*s);
+    regulate(*s);
+    send_batches();
     return;
   }
-  resume(*s);
+  go_on(*s);
+  send_batches();
 }
 
-void gateway::resume(session& s) {
-  if (!s.in.empty()) {
-    auto used = execute(s, s.in.span());
-    s.in.erase_front(used);
-  }
-  send(s);
-  flush();
+void gateway::go_on(session& s) {
+  if (!s.in.empty() && !s.closing)
+    s.in.erase_front(execute(s, s.in.span()));
+  write_out(s);
+  regulate(s);
 }
 
 void gateway::adapt_read_size(session& s, std::size_t size) {
@@ -113,34 +112,35 @@ std::size_t gateway::execute(session& s, std::span<char> in) {
   auto soft_limit = opts_.resp.output_soft_limit;
   std::size_t used = 0;
   auto now = shared_->services.now();
+  s.waiting = false;
   while (!s.blocked && !s.closing && s.unsent() < soft_limit) {
     auto outcome = parse(s, in.subspan(used));
     auto& requests = parsed_.requests;
-    std::size_t done = 0;
+    std::size_t finished = 0;
     if (!requests.empty()) {
       executor_.prepare(s, requests);
       auto pinned = view_.pin();
-      while (done < requests.size() && !s.blocked && !s.closing
+      while (finished < requests.size() && !s.blocked && !s.closing
              && s.unsent() < soft_limit) {
-        auto verdict = executor_.run(s, requests[done], pinned, now);
+        auto verdict = executor_.run(s, requests[finished], pinned, now);
         if (verdict == verdict::wait)
           break;
-        ++done;
+        ++finished;
         s.blocked = verdict == verdict::service;
       }
-      if (done > 0)
-        s.info->last_command.store(requests[done - 1].what
-                                     ? requests[done - 1].what->name.data()
+      if (finished > 0)
+        s.info->last_command.store(requests[finished - 1].what
+                                     ? requests[finished - 1].what->name.data()
                                      : "NULL",
                                    std::memory_order_relaxed);
     }
-    if (done < requests.size()) {
+    if (finished < requests.size()) {
       // The rest is parsed again when it may be executed.
-      for (auto i = done; i < requests.size(); ++i)
-        if (!s.parser.was_inline())
-          restore(requests[i].args);
+      for (auto i = finished; i < requests.size(); ++i)
+        restore(requests[i].args);
+      s.waiting = true;
       s.parser.restart();
-      used += done > 0 ? parsed_.marks[done - 1].bytes_end : 0;
+      used += finished > 0 ? parsed_.marks[finished - 1].bytes_end : 0;
       if (s.blocked)
         start_call(s);
       break;
@@ -153,8 +153,8 @@ std::size_t gateway::execute(session& s, std::span<char> in) {
     if (outcome == parser::outcome::failed) {
       ++counters_.protocol_errors;
       log_.debug("{}: {}", s.info->address, s.parser.error());
-      reply_writer{s.out_after_slots(), s.resp3}.error("ERR "
-                                                       + s.parser.error());
+      reply_writer{s.tail(), s.resp3}.error("ERR " + s.parser.error());
+      s.written();
       s.closing = true;
     }
     if (outcome == parser::outcome::incomplete)
@@ -166,11 +166,12 @@ std::size_t gateway::execute(session& s, std::span<char> in) {
 void gateway::regulate(session& s) {
   if (s.shut)
     return;
-  // Bytes that cannot be executed now must not pile up; those of a request that
-  // is not complete must come.
-  const bool stop = (s.blocked || s.closing || !s.idle()
+  s.info->input_bytes.store(s.in.size(), std::memory_order_relaxed);
+  s.info->output_bytes.store(s.unsent(), std::memory_order_relaxed);
+  // Requests that cannot be executed now must not pile up.
+  const bool stop = (s.blocked || s.waiting
                      || s.unsent() >= opts_.resp.output_soft_limit)
-                    && s.in.size() >= most_waiting && !s.parser.partial();
+                    && s.in.size() >= most_waiting && !s.closing;
   if (stop == s.halted)
     return;
   s.halted = stop;

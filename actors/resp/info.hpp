@@ -15,6 +15,10 @@ namespace terrace::resp {
 /// What is known when INFO is answered. Figures that Terrace does not keep are
 /// left out or told as zero, as an idle Redis would.
 struct info_facts {
+  explicit info_facts(const options& x) : opts(x) {
+    // nop
+  }
+
   const options& opts;
   std::int64_t now_ms = 0;
   std::size_t connected_clients = 0;

@@ -20,8 +20,8 @@ struct parse_limits {
   bool strict = false;
 };
 
-/// Parses one connection. Each byte is looked at once, however small the pieces
-/// are in which it arrives, and no memory is allocated for a request that is
+/// Parses one connection. Arguments are not looked at again, however small the
+/// pieces are in which a request arrives, and no memory is allocated for a request that is
 /// complete when it is first looked at.
 ///
 /// Arguments are views into the caller's bytes. In front of every argument lie
@@ -47,6 +47,13 @@ public:
   /// Inline arguments live in the parser until the next call.
   outcome next(std::span<char> in, const parse_limits& limits,
                std::vector<std::string_view>& args);
+
+  /// Forgets what is known of an incomplete request: the next call may pass any
+  /// bytes.
+  void restart() noexcept {
+    started_ = false;
+    partial_.clear();
+  }
 
   /// Bytes of the request that `next` returned last.
   std::size_t consumed() const noexcept {

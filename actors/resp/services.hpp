@@ -16,7 +16,7 @@ struct resp_services {
   std::vector<coordinator_actor> coordinators; ///< one per shard of the view
   invalidator_actor invalidator;
   keyspace_actor keyspace;
-  metrics_actor metrics; ///< may be invalid: INFO then has no tiers
+  metrics_actor metrics;
   now_fn now;            ///< Unix milliseconds
   std::shared_ptr<const options> config;
 };

@@ -31,6 +31,7 @@ struct service_call {
   kind what = kind::count;
   selector selected;
   scan_request step;
+  bool muted = false;      ///< the client wants no reply
   bool hide_found = false; ///< scan: no key has the wanted type
   std::set<std::string> sections;
 };
@@ -72,6 +73,7 @@ public:
   std::uint32_t small_reads = 0;
   bool halted = false;  ///< not reading
   bool blocked = false; ///< a service call is under way
+  bool waiting = false; ///< the next request waits for one under way
   bool closing = false; ///< executes nothing more; closed once all is sent
   bool shut = false;    ///< shut down, waiting for CAF to notice
   service_call call;
@@ -84,10 +86,14 @@ public:
 
   /// Where the reply of the request being executed goes.
   output& sink(output& discarded) {
-    if (muted()) {
-      discarded.clear();
-      return discarded;
-    }
+    if (!muted())
+      return tail();
+    discarded.clear();
+    return discarded;
+  }
+
+  /// The end of everything that is to be sent.
+  output& tail() {
     if (slots_.empty())
       return out;
     if (!slots_.back().is_text()) {
@@ -97,13 +103,18 @@ public:
     return slots_.back().text();
   }
 
-  /// To be called when a request was executed: takes note of what it wrote.
-  void executed() noexcept {
+  /// To be called when something was written to the tail.
+  void written() noexcept {
     if (!slots_.empty() && slots_.back().is_text()) {
       auto size = slots_.back().bytes();
       slot_bytes_ += size - text_bytes_;
       text_bytes_ = size;
     }
+  }
+
+  /// To be called when a request was executed.
+  void executed() noexcept {
+    written();
     if (mode == replies::skip_next)
       mode = replies::skip_this;
     else if (mode == replies::skip_this)
@@ -180,6 +191,8 @@ public:
     return writes_pending != 0
            && (written_[hash >> 20 & 3] >> (hash >> 22 & 63) & 1) != 0;
   }
+
+  bool touched = false; ///< in the gateway's list of sessions to settle
 
 private:
   std::deque<slot> slots_;

@@ -15,6 +15,7 @@ struct target {
   std::uint32_t index = 0;       ///< position in the reply
   std::uint64_t connection = 0;  ///< never used twice
   std::uint64_t slot = 0;        ///< number of the reply on the connection
+  std::uint32_t bytes = 0;       ///< size of the key and value of a change
 };
 
 /// Requests of one kind, in order; `targets` has one element per request.
@@ -45,7 +46,7 @@ public:
 
   void apply(mutation x, const target& where) {
     auto& batch = open(true);
-    batch.bytes += x.key.size() + x.value.size();
+    batch.bytes += where.bytes;
     batch.changes.push_back(std::move(x));
     batch.targets.push_back(where);
   }

@@ -5,7 +5,7 @@
 
 namespace terrace::resp {
 
-inline constexpr std::string_view terrace_version = "0.1.0";
+inline constexpr std::string_view terrace_version = TERRACE_VERSION;
 
 /// The release of Redis whose behaviour is followed; clients choose by it what
 /// they may send.

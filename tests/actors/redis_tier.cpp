@@ -1,5 +1,5 @@
-// The tier with workers that the test plays itself: order, merging, the breaker,
-// recovery, limits. Real servers are in redis_outage.cpp.
+// The tier with workers that the test plays itself: order, merging, the
+// breaker, recovery, limits. Real servers are in redis_outage.cpp.
 #define CAF_SUITE actors.redis_tier
 
 #include "tests/support/actor_fixture.hpp"
@@ -150,8 +150,7 @@ struct fixture : actor_fixture {
     for (auto& x : job.wanted)
       job.found.push_back(
         why ? lookup::failed(why.code)
-            : lookup::found({blob::copy(x), version, 0, {}},
-                            tier_kind::redis));
+            : lookup::found({blob::copy(x), version, 0, {}}, tier_kind::redis));
     finish(reader(), std::move(why));
   }
 
@@ -236,7 +235,7 @@ CAF_TEST(there is one writer and the configured number of readers) {
   CAF_CHECK_EQUAL(workers[3]->client_name, "terrace-reader");
 }
 
-CAF_TEST(look-ups that wait become one job and get their own answers) {
+CAF_TEST(look - ups that wait become one job and get their own answers) {
   start();
   auto a = fetch("a");
   auto b = fetch("b1", "b2");
@@ -246,8 +245,8 @@ CAF_TEST(look-ups that wait become one job and get their own answers) {
   CAF_CHECK(task<fetch_job>(reader()).wanted == keys{key("a")});
   finish_fetch(1);
   // Four keys are a full batch: d has to wait once more.
-  CAF_CHECK((task<fetch_job>(reader()).wanted
-             == keys{key("b1"), key("b2"), key("c")}));
+  CAF_CHECK(
+    (task<fetch_job>(reader()).wanted == keys{key("b1"), key("b2"), key("c")}));
   CAF_CHECK(!*c);
   finish_fetch(2);
   CAF_REQUIRE(*b && *c);
@@ -260,7 +259,7 @@ CAF_TEST(look-ups that wait become one job and get their own answers) {
   CAF_CHECK_EQUAL(status().extra["queued"], 0u);
 }
 
-CAF_TEST(look-ups use every free reader) {
+CAF_TEST(look - ups use every free reader) {
   opts.connections = 2;
   start();
   fetch("a");
@@ -454,7 +453,7 @@ CAF_TEST(a worker that does not come back is not waited for) {
 CAF_TEST(a worker that dies is replaced and its requests are answered) {
   start();
   auto a = fetch("a");
-  caf::anon_send_exit(reader().actor, caf::exit_reason::kill);
+  caf::anon_send_exit(reader().actor, caf::exit_reason::unhandled_exception);
   consume_messages();
   CAF_CHECK(all_failed(a, errc::unavailable));
   CAF_REQUIRE_EQUAL(workers.size(), 3u);
@@ -484,7 +483,7 @@ CAF_TEST(a probe is sent when the time is over and not before) {
   CAF_CHECK_EQUAL(status().extra["breaker_opened"], 1u);
 }
 
-CAF_TEST(what was missed is replayed before look-ups are served) {
+CAF_TEST(what was missed is replayed before look - ups are served) {
   start();
   break_it();
   selector all;
@@ -570,7 +569,7 @@ CAF_TEST(past its bounds what was missed is forgotten and hidden) {
   CAF_CHECK_EQUAL(status().extra["hidden"], 1u);
 }
 
-CAF_TEST(a full server serves look-ups and what is stale in it is hidden) {
+CAF_TEST(a full server serves look - ups and what is stale in it is hidden) {
   start();
   failure full{errc::no_space, "OOM command not allowed"};
   auto w = store({make("a", 5)});
@@ -618,7 +617,7 @@ CAF_TEST(an idle connection is looked after) {
 
 // -- figures and end ----------------------------------------------------------
 
-CAF_TEST(every look-up is a hit or a miss or an error) {
+CAF_TEST(every look - up is a hit or a miss or an error) {
   start();
   fetch("a", "b");
   auto& job = task<fetch_job>(reader());

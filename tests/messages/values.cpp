@@ -7,7 +7,7 @@
 #include <caf/binary_serializer.hpp>
 #include <caf/test/unit_test.hpp>
 
-#include <random>
+#include <set>
 
 using namespace terrace;
 
@@ -41,9 +41,9 @@ struct fixture {
   void check(T x) {
     CAF_CHECK(round_trip(x) == x);
     // The same inside a message, as actors of two nodes would exchange it.
-    auto msg = round_trip(caf::make_message(x));
-    CAF_REQUIRE(msg.match_elements<T>());
-    CAF_CHECK(msg.get_as<T>(0) == x);
+    caf::message msg = round_trip(caf::make_message(x));
+    CAF_REQUIRE(msg.template match_elements<T>());
+    CAF_CHECK(msg.template get_as<T>(0) == x);
   }
 };
 
@@ -62,6 +62,7 @@ CAF_TEST(every value survives the wire) {
   check(blob::copy(std::string(1 << 20, 'x')));
   check(record{});
   check(sample_record());
+  check(record{blob::copy("v"), 1, 0, {}, false});
   check(entry{qualify(3, "k"), sample_record()});
   check(entries{{"k", {}}, {"l", sample_record()}});
   check(entry_batch{});
@@ -90,6 +91,7 @@ CAF_TEST(every value survives the wire) {
   change.value = blob::copy("v");
   change.expires_ms = -1;
   change.tags = {"t"};
+  change.compress = false;
   check(change);
   check(mutation_result{errc::too_large, true, true, 11, sample_record()});
   latency_recorder recorder;

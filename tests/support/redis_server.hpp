@@ -129,8 +129,8 @@ public:
   // -- commands ---------------------------------------------------------------
 
   /// Runs one command, past all of Terrace. Text and numbers come back as text,
-  /// nil as "(nil)", an error as "-CODE ...", an array as its elements joined by
-  /// spaces.
+  /// nil as "(nil)", an error as "-CODE ...", an array as its elements joined
+  /// by spaces.
   std::string run_command(std::initializer_list<std::string_view> arguments) {
     auto fd = connect();
     std::string bytes = "*" + std::to_string(arguments.size()) + "\r\n";
@@ -165,8 +165,9 @@ private:
     auto socket = socket_path();
     auto port = std::to_string(port_);
     std::vector<std::string> words{
-      "redis-server", "--bind", "127.0.0.1", "--port", port, "--unixsocket",
-      socket, "--save", "", "--dir", folder_, "--appendonly", "no"};
+      "redis-server", "--bind",       "127.0.0.1", "--port", port,
+      "--unixsocket", socket,         "--save",    "",       "--dir",
+      folder_,        "--appendonly", "no"};
     words.insert(words.end(), arguments_.begin(), arguments_.end());
     std::vector<char*> argv;
     for (auto& x : words)

@@ -89,6 +89,14 @@ CAF_TEST(incompressible values stay plain) {
   CAF_CHECK_EQUAL(uut.stats().incompressible, 1u);
 }
 
+CAF_TEST(an entry may ask not to be compressed and keeps that wish) {
+  auto x = make(std::string(1024, 'x'));
+  x.compress = false;
+  round_trip(x);
+  CAF_CHECK_EQUAL(encode("k", x).size(), header_size + 1024);
+  CAF_CHECK_EQUAL(uut.stats().compressed, 0u);
+}
+
 CAF_TEST(compression can be switched off) {
   codec plain{compression_options{false, 0, 3}};
   std::string bytes;

@@ -1,0 +1,232 @@
+/// The disk tier: an actor that never blocks, in front of one thread that writes
+/// and some that read.
+///
+/// Changes are handled in the order in which they arrive. Most are staged in
+/// memory at once and acknowledged; a change that needs to know what is on disk
+/// (a promotion, a removal, a version that is not the newest) asks a reader
+/// first, and the changes behind it wait. Look-ups are answered from memory
+/// if the changes that wait for the disk know all of the keys, by a reader
+/// otherwise.
+///
+/// Durability "interval": acknowledged when staged; a commit starts at the latest
+/// `commit_interval` later, or when `commit_size` bytes wait. "every-commit":
+/// acknowledged when the commit has returned. Past `max_pending_size` writes
+/// wait for a commit, unless commits fail: then they fail as well, as described
+/// in tiers/lmdb_store.hpp, and the state is "degraded".
+///
+/// On exit: what waits its turn is answered with `shutting_down`, what was staged
+/// is committed, then the threads end and the actor with them. A merge that is
+/// under way is finished after the next start.
+#pragma once
+
+#include "actors/clock.hpp"
+#include "actors/disk_reader.hpp"
+#include "actors/disk_writer.hpp"
+#include "actors/tier_counters.hpp"
+#include "actors/tier_handle.hpp"
+#include "config/options.hpp"
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace terrace {
+
+/// The tier with its messages to itself.
+using disk_tier_actor = tier_actor::extend<
+  // It is time for a commit.
+  caf::reacts_to<commit_atom>,
+  // It is time to look for expired entries.
+  caf::reacts_to<sweep_atom>>;
+
+struct disk_setup {
+  disk_options opts;
+  lmdb_store_ptr store;
+  std::shared_ptr<tier_health> health;
+  now_fn now;
+  bool detached = true; ///< threads of their own for reading and writing
+};
+
+class disk_tier_state {
+public:
+  static inline const char* name = "terrace.disk";
+
+  explicit disk_tier_state(disk_tier_actor::pointer self) : self_(self) {
+    // nop
+  }
+
+  disk_tier_actor::behavior_type make_behavior(disk_setup setup);
+
+private:
+  using clock = std::chrono::steady_clock;
+
+  template <class T>
+  using promise = caf::typed_response_promise<T>;
+
+  // -- changes that wait their turn -------------------------------------------
+
+  struct store_op {
+    entry_batch batch;
+    bool if_absent = false;
+    clock::time_point start;
+    promise<store_report> reply;
+  };
+
+  struct remove_op {
+    removals batch;
+    promise<remove_report> reply;
+  };
+
+  struct purge_op {
+    selector what;
+    version_t up_to = 0;
+    promise<std::uint64_t> reply;
+  };
+
+  using write_op = std::variant<store_op, remove_op, purge_op>;
+
+  /// A change that is staged and acknowledged when a commit has taken it. The
+  /// failure is empty on success.
+  using held_op = std::function<void(const failure&)>;
+
+  // -- look-ups that wait for a reader ----------------------------------------
+
+  struct fetch_job {
+    keys wanted;
+    clock::time_point start;
+    promise<lookups> reply;
+  };
+
+  struct probe_job {
+    keys wanted;
+    std::function<void(const lookups&)> then;
+  };
+
+  struct list_job {
+    list_request request;
+    promise<key_page> reply;
+  };
+
+  struct count_job {
+    tenant_id tenant = 0;
+    promise<std::uint64_t> reply;
+  };
+
+  using read_job = std::variant<fetch_job, probe_job, list_job, count_job>;
+
+  // -- writing (disk_tier_write.cpp) ------------------------------------------
+
+  template <class Op>
+  auto enqueue(Op op);
+
+  void run_line();
+
+  bool full() const noexcept;
+
+  bool handle(store_op& op);
+
+  bool handle(remove_op& op);
+
+  bool handle(purge_op& op);
+
+  void finish(const store_op& op, store_report report);
+
+  void finish(const remove_op& op, remove_report report);
+
+  void changed();
+
+  void commit_later(milliseconds delay);
+
+  void commit();
+
+  void committed(bool merging);
+
+  void commit_failed(const failure& why);
+
+  void sweep();
+
+  // -- reading (disk_tier_read.cpp) -------------------------------------------
+
+  caf::result<lookups> fetch(const keys& xs);
+
+  void probe(keys xs, std::function<void(const lookups&)> then);
+
+  template <class Job>
+  auto read(Job job);
+
+  void dispatch();
+
+  void run(const disk_reader_actor& reader, std::vector<fetch_job> jobs);
+
+  template <class Job>
+  void run(const disk_reader_actor& reader, Job job);
+
+  template <class T, class... Ts>
+  void ask(const disk_reader_actor& reader, std::function<void(T&)> on_value,
+           std::function<void(const failure&)> on_failure, const Ts&... xs);
+
+  void answer(fetch_job& job, lookups found);
+
+  // -- life (disk_tier.cpp) ---------------------------------------------------
+
+  void spawn_writer();
+
+  void spawn_reader();
+
+  tier_status status();
+
+  void reset();
+
+  void exit(const caf::exit_msg& x);
+
+  void stop(caf::error reason);
+
+  void reject(write_op& op);
+
+  void reject(read_job& job);
+
+  void end_if_idle();
+
+  disk_tier_actor::pointer self_; ///< the actor
+  disk_setup setup_;              ///< options and what is shared
+  disk_writer_actor writer_;      ///< linked
+  std::vector<disk_reader_actor> readers_; ///< linked
+  std::vector<disk_reader_actor> idle_;    ///< readers without a job
+
+  std::deque<write_op> line_; ///< changes in their order
+  bool checking_ = false;     ///< the first of them waits for a reader
+  std::vector<held_op> held_;      ///< wait for the next commit
+  std::vector<held_op> in_commit_; ///< wait for the present commit
+  bool committing_ = false;        ///< the writer is at it
+  bool again_ = false;             ///< one more is wanted after it
+  bool timer_ = false;             ///< a commit is due at some time
+  bool sweeping_ = false;          ///< the writer has been asked to sweep
+  failure why_;                    ///< last commit failed; empty if it did not
+  milliseconds pause_{0};          ///< before the next try after a failure
+
+  std::deque<read_job> reads_;   ///< jobs without a reader
+  std::size_t waiting_keys_ = 0; ///< keys of the look-ups among them
+
+  std::size_t in_flight_ = 0; ///< requests to the threads without an answer
+  bool stopping_ = false;     ///< no new work is taken
+  bool last_commit_ = false;  ///< the one before the end is over
+  caf::error exit_reason_;    ///< given when it ends
+  tier_counters counters_;    ///< of look-ups and writes
+  tier_status baseline_;      ///< the engine's counters at the last reset
+};
+
+disk_tier_actor::behavior_type
+disk_tier(disk_tier_actor::stateful_pointer<disk_tier_state> self,
+          disk_setup setup);
+
+/// Opens the store in directory `path` and spawns the tier. Errors of opening:
+/// see `lmdb_store::open`.
+expected<tier_handle> spawn_disk_tier(caf::actor_system& sys,
+                                      const disk_options& opts,
+                                      const compression_options& compression,
+                                      const std::string& path, now_fn now);
+
+} // namespace terrace

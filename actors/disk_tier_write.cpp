@@ -1,0 +1,225 @@
+// Changes: their order, and when they are committed.
+
+#include "actors/disk_tier.hpp"
+#include "actors/log.hpp"
+
+#include <algorithm>
+
+namespace terrace {
+
+namespace {
+
+constexpr milliseconds longest_pause{5000};
+
+template <class T>
+keys keys_of(const std::vector<T>& xs) {
+  keys result;
+  result.reserve(xs.size());
+  for (auto& x : xs)
+    result.push_back(x.key);
+  return result;
+}
+
+} // namespace
+
+// -- the line -----------------------------------------------------------------
+
+void disk_tier_state::run_line() {
+  while (!line_.empty() && !checking_) {
+    if (std::holds_alternative<store_op>(line_.front()) && full()) {
+      commit();
+      return;
+    }
+    if (!std::visit([this](auto& op) { return handle(op); }, line_.front()))
+      return;
+    line_.pop_front();
+  }
+}
+
+bool disk_tier_state::full() const noexcept {
+  return !why_ && setup_.store->pending_bytes() > setup_.opts.max_pending_size;
+}
+
+bool disk_tier_state::handle(store_op& op) {
+  store_report report;
+  if (setup_.store->try_stage(op.batch.get(), op.if_absent, setup_.now(),
+                              report)) {
+    finish(op, std::move(report));
+    return true;
+  }
+  checking_ = true;
+  probe(keys_of(op.batch.get()), [this](const lookups& known) {
+    auto& x = std::get<store_op>(line_.front());
+    finish(x, setup_.store->stage(x.batch.get(), x.if_absent, known,
+                                  setup_.now()));
+  });
+  return false;
+}
+
+bool disk_tier_state::handle(remove_op& op) {
+  remove_report report;
+  if (setup_.store->try_stage(op.batch, setup_.now(), report)) {
+    finish(op, std::move(report));
+    return true;
+  }
+  checking_ = true;
+  probe(keys_of(op.batch), [this](const lookups& known) {
+    auto& x = std::get<remove_op>(line_.front());
+    finish(x, setup_.store->stage(x.batch, known, setup_.now()));
+  });
+  return false;
+}
+
+bool disk_tier_state::handle(purge_op& op) {
+  // What was staged before is seen by the purge, and it leaves alone what is
+  // newer: the line does not have to wait for it.
+  ++in_flight_;
+  auto reply = op.reply;
+  self_->request(writer_, caf::infinite, purge_atom_v, op.what, op.up_to)
+    .then(
+      [this, reply](std::uint64_t n) mutable {
+        reply.deliver(n);
+        --in_flight_;
+        changed();
+        end_if_idle();
+      },
+      [this, reply](caf::error& why) mutable {
+        reply.deliver(make_error(to_failure(why)));
+        --in_flight_;
+        end_if_idle();
+      });
+  return true;
+}
+
+void disk_tier_state::finish(const store_op& op, store_report report) {
+  auto reply = [this, reply = op.reply, start = op.start,
+                report](const failure& why) mutable {
+    if (why) {
+      report.failed += std::exchange(report.stored, 0);
+      report.why = report.why ? report.why : why;
+    }
+    counters_.count(report);
+    counters_.store_latency.record(clock::now() - start);
+    reply.deliver(std::move(report));
+  };
+  if (setup_.opts.durability == "every-commit" && report.stored > 0)
+    held_.emplace_back(std::move(reply));
+  else
+    reply({});
+  changed();
+}
+
+void disk_tier_state::finish(const remove_op& op, remove_report report) {
+  counters_.removes += op.batch.size();
+  auto reply = [reply = op.reply, report](const failure& why) mutable {
+    if (why) {
+      report.existed.assign(report.existed.size(), false);
+      report.why = report.why ? report.why : why;
+    }
+    reply.deliver(std::move(report));
+  };
+  if (setup_.opts.durability == "every-commit")
+    held_.emplace_back(std::move(reply));
+  else
+    reply({});
+  changed();
+}
+
+// -- commits ------------------------------------------------------------------
+
+/// Something may wait for a commit: now, or when the interval is over.
+void disk_tier_state::changed() {
+  if (!held_.empty() || setup_.store->staged_bytes() >= setup_.opts.commit_size)
+    commit();
+  else if (setup_.store->pending_bytes() > 0)
+    commit_later(setup_.opts.commit_interval);
+}
+
+void disk_tier_state::commit_later(milliseconds delay) {
+  if (timer_)
+    return;
+  timer_ = true;
+  self_->delayed_anon_send(disk_tier_actor{self_}, delay, commit_atom_v);
+}
+
+void disk_tier_state::commit() {
+  if (why_ && timer_ && !stopping_)
+    return; // the pause after a failure
+  if (committing_) {
+    again_ = true;
+    return;
+  }
+  committing_ = true;
+  again_ = false;
+  in_commit_.swap(held_);
+  ++in_flight_;
+  self_->request(writer_, caf::infinite, commit_atom_v)
+    .then([this](bool merging) { committed(merging); },
+          [this](caf::error& why) { commit_failed(to_failure(why)); });
+}
+
+void disk_tier_state::committed(bool merging) {
+  --in_flight_;
+  committing_ = false;
+  if (why_)
+    log_of("disk").info("commits succeed again");
+  why_ = {};
+  pause_ = milliseconds{0};
+  for (auto& reply : std::exchange(in_commit_, {}))
+    reply({});
+  if (stopping_ && !again_) {
+    last_commit_ = true;
+    return end_if_idle();
+  }
+  if (merging || again_)
+    commit();
+  else
+    changed();
+  run_line();
+}
+
+void disk_tier_state::commit_failed(const failure& why) {
+  --in_flight_;
+  committing_ = false;
+  if (!why_ || why_.code != why.code)
+    log_of("disk").error("commit failed, trying again: {}", to_string(why));
+  why_ = why;
+  for (auto& reply : std::exchange(in_commit_, {}))
+    reply(why);
+  if (stopping_) {
+    for (auto& reply : std::exchange(held_, {}))
+      reply(why);
+    log_of("disk").error("{} bytes of changes are lost",
+                         setup_.store->staged_bytes());
+    last_commit_ = true;
+    return end_if_idle();
+  }
+  pause_ = std::clamp(2 * pause_, setup_.opts.commit_interval, longest_pause);
+  commit_later(pause_);
+  run_line();
+}
+
+void disk_tier_state::sweep() {
+  self_->delayed_anon_send(disk_tier_actor{self_}, setup_.opts.sweep_interval,
+                           sweep_atom_v);
+  if (sweeping_ || stopping_)
+    return;
+  sweeping_ = true;
+  ++in_flight_;
+  self_->request(writer_, caf::infinite, sweep_atom_v)
+    .then(
+      [this](bool more) {
+        --in_flight_;
+        sweeping_ = false;
+        if (more && !stopping_)
+          caf::anon_send(disk_tier_actor{self_}, sweep_atom_v);
+        end_if_idle();
+      },
+      [this](caf::error&) {
+        --in_flight_;
+        sweeping_ = false;
+        end_if_idle();
+      });
+}
+
+} // namespace terrace

@@ -1,0 +1,94 @@
+#include "tools/bench/local_node.hpp"
+
+#include "actors/report_format.hpp"
+#include "config/config_reader.hpp"
+
+#include <stdlib.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+namespace terrace::bench {
+
+namespace {
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string result;
+  for (auto& line : lines)
+    result += (result.empty() ? "" : "\n") + line;
+  return result;
+}
+
+expected<options> read_options(const std::string& config_file,
+                               const std::vector<std::string>& settings) {
+  config_reader in;
+  // First, so that everything else may override it.
+  in.add_value("log.level", "warning", "terrace-bench");
+  if (!config_file.empty())
+    in.add_file(config_file);
+  in.add_environment([](const char* name) { return std::getenv(name); });
+  for (auto& setting : settings) {
+    auto at = setting.find('=');
+    auto value = at == std::string::npos ? "" : setting.substr(at + 1);
+    in.add_value(setting.substr(0, at), value, "--set");
+  }
+  auto result = in.finish();
+  if (!result)
+    return failure{errc::invalid_argument, joined(result.errors())};
+  return *result;
+}
+
+} // namespace
+
+temporary_folder::~temporary_folder() {
+  std::error_code ignored; // a folder left behind is no reason to fail
+  if (!path_.empty())
+    std::filesystem::remove_all(path_, ignored);
+}
+
+std::string local_node::tiers() const {
+  std::string result;
+  for (auto& tier : config.cache.chain)
+    if ((tier == "memory" && config.memory.enabled)
+        || (tier == "redis" && config.redis.enabled)
+        || (tier == "disk" && config.disk.enabled))
+      result += (result.empty() ? "" : " > ") + tier;
+  return result;
+}
+
+expected<node_stats> local_node::stats() const {
+  auto report = running->cache().stats();
+  if (!report)
+    return report.error();
+  return parse_stats(stats_json(*report, {}));
+}
+
+expected<local_node>
+start_local_node(const std::string& config_file,
+                 const std::vector<std::string>& settings) {
+  auto opts = read_options(config_file, settings);
+  if (!opts)
+    return opts.error();
+  opts->resp.enabled = false;
+  opts->http.enabled = false;
+  auto make_folder = [&]() -> expected<temporary_folder> {
+    if (opts->node.data_dir != node_options{}.data_dir)
+      return temporary_folder{};
+    std::string path = std::filesystem::temp_directory_path() / "terrace-XXXXXX";
+    if (!::mkdtemp(path.data()))
+      return failure{errc::io_failure,
+                     path + ": " + std::generic_category().message(errno)};
+    opts->node.data_dir = path;
+    return temporary_folder{path};
+  };
+  auto made = make_folder();
+  if (!made)
+    return made.error();
+  auto started = node::start(*opts);
+  if (!started)
+    return started.error();
+  return local_node{*std::move(made), *opts, *std::move(started)};
+}
+
+} // namespace terrace::bench
