@@ -9,8 +9,9 @@
 /// otherwise.
 ///
 /// Durability "interval": acknowledged when staged; a commit starts at the latest
-/// `commit_interval` later, or when `commit_size` bytes wait. "every-commit":
-/// acknowledged when the commit has returned. Past `max_pending_size` writes
+/// half a `commit_interval` later, or when `commit_size` bytes wait, so that it
+/// is over within the interval unless the device is slow or the commit before
+/// takes long. "every-commit": acknowledged when the commit has returned. Past `max_pending_size` writes
 /// wait for a commit, unless commits fail: then they fail as well, as described
 /// in tiers/lmdb_store.hpp, and the state is "degraded".
 ///
@@ -115,12 +116,22 @@ private:
     promise<std::uint64_t> reply;
   };
 
+  /// The share of one request in the keys that went to a reader together.
+  struct fetch_part {
+    std::size_t size = 0;
+    clock::time_point start;
+    promise<lookups> reply;
+  };
+
   using read_job = std::variant<fetch_job, probe_job, list_job, count_job>;
 
   // -- writing (disk_tier_write.cpp) ------------------------------------------
 
-  template <class Op>
-  auto enqueue(Op op);
+  caf::result<store_report> put(const entry_batch& xs, bool if_absent);
+
+  caf::result<remove_report> remove(const removals& xs);
+
+  caf::result<std::uint64_t> purge(const selector& what, version_t up_to);
 
   void run_line();
 
@@ -154,21 +165,28 @@ private:
 
   void probe(keys xs, std::function<void(const lookups&)> then);
 
-  template <class Job>
-  auto read(Job job);
+  caf::result<lookups> fetch_from_disk(const keys& xs,
+                                       clock::time_point start);
+
+  caf::result<key_page> list(const list_request& x);
+
+  caf::result<std::uint64_t> count(tenant_id tenant);
 
   void dispatch();
 
-  void run(const disk_reader_actor& reader, std::vector<fetch_job> jobs);
+  template <class T, class OnValue, class OnFailure, class... Ts>
+  void ask(const disk_reader_actor& reader, OnValue on_value,
+           OnFailure on_failure, Ts&&... xs);
 
-  template <class Job>
-  void run(const disk_reader_actor& reader, Job job);
+  void run(const disk_reader_actor& reader, fetch_job first);
 
-  template <class T, class... Ts>
-  void ask(const disk_reader_actor& reader, std::function<void(T&)> on_value,
-           std::function<void(const failure&)> on_failure, const Ts&... xs);
+  void run(const disk_reader_actor& reader, probe_job job);
 
-  void answer(fetch_job& job, lookups found);
+  void run(const disk_reader_actor& reader, list_job job);
+
+  void run(const disk_reader_actor& reader, count_job job);
+
+  void answer(std::vector<fetch_part> parts, lookups found);
 
   // -- life (disk_tier.cpp) ---------------------------------------------------
 
@@ -184,9 +202,19 @@ private:
 
   void stop(caf::error reason);
 
-  void reject(write_op& op);
+  void reject(store_op& op);
 
-  void reject(read_job& job);
+  void reject(remove_op& op);
+
+  void reject(purge_op& op);
+
+  void reject(fetch_job& job);
+
+  void reject(probe_job& job);
+
+  void reject(list_job& job);
+
+  void reject(count_job& job);
 
   void end_if_idle();
 

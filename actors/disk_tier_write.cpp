@@ -24,6 +24,36 @@ keys keys_of(const std::vector<T>& xs) {
 
 // -- the line -----------------------------------------------------------------
 
+caf::result<store_report> disk_tier_state::put(const entry_batch& xs,
+                                               bool if_absent) {
+  if (stopping_)
+    return store_report{0, 0, xs.get().size(), {errc::shutting_down, {}}};
+  auto reply = self_->make_response_promise<store_report>();
+  line_.emplace_back(store_op{xs, if_absent, clock::now(), reply});
+  run_line();
+  return reply;
+}
+
+caf::result<remove_report> disk_tier_state::remove(const removals& xs) {
+  if (stopping_)
+    return remove_report{std::vector<bool>(xs.size()),
+                         {errc::shutting_down, {}}};
+  auto reply = self_->make_response_promise<remove_report>();
+  line_.emplace_back(remove_op{xs, reply});
+  run_line();
+  return reply;
+}
+
+caf::result<std::uint64_t> disk_tier_state::purge(const selector& what,
+                                                  version_t up_to) {
+  if (stopping_)
+    return make_error(errc::shutting_down);
+  auto reply = self_->make_response_promise<std::uint64_t>();
+  line_.emplace_back(purge_op{what, up_to, reply});
+  run_line();
+  return reply;
+}
+
 void disk_tier_state::run_line() {
   while (!line_.empty() && !checking_) {
     if (std::holds_alternative<store_op>(line_.front()) && full()) {
@@ -127,12 +157,13 @@ void disk_tier_state::finish(const remove_op& op, remove_report report) {
 
 // -- commits ------------------------------------------------------------------
 
-/// Something may wait for a commit: now, or when the interval is over.
+/// Something may wait for a commit: now, or when half of the interval is over.
+/// The other half is for writing and syncing.
 void disk_tier_state::changed() {
   if (!held_.empty() || setup_.store->staged_bytes() >= setup_.opts.commit_size)
     commit();
   else if (setup_.store->pending_bytes() > 0)
-    commit_later(setup_.opts.commit_interval);
+    commit_later(setup_.opts.commit_interval / 2);
 }
 
 void disk_tier_state::commit_later(milliseconds delay) {

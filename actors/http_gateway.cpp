@@ -22,8 +22,8 @@ bool is_foreign(const http_request& x) {
 
 using time_ptr = std::shared_ptr<std::atomic<std::int64_t>>;
 
-/// The gateway's place among the actors: its figures, and word of a reset. `server`
-/// outlives it.
+/// The gateway's place among the actors: its figures, and word of a reset.
+/// `server` outlives it.
 caf::behavior http_figures_actor(caf::event_based_actor* self,
                                  http_server* server, now_fn now,
                                  time_ptr counting_since_ms) {
@@ -115,9 +115,8 @@ struct http_gateway::impl {
     auto from = callers.take();
     if (!from)
       return unavailable({errc::shutting_down, {}});
-    auto done = from->call<invalidation_report>(services.invalidator,
-                                                invalidate_atom_v,
-                                                request->what, request->reason);
+    auto done = from->call<invalidation_report>(
+      services.invalidator, invalidate_atom_v, request->what, request->reason);
     if (!done)
       return unavailable(done.error());
     return {200, invalidation_json(*done)};
@@ -152,9 +151,8 @@ http_gateway::start(const http_options& opts, http_services services) {
   if (!server)
     return server.error();
   x->server = *std::move(server);
-  x->figures
-    = x->services.system.spawn(http_figures_actor, x->server.get(),
-                               x->services.now, x->counting_since_ms);
+  x->figures = x->services.system.spawn(http_figures_actor, x->server.get(),
+                                        x->services.now, x->counting_since_ms);
   caf::anon_send(x->services.metrics, caf::join_atom_v, std::string{"http"},
                  x->figures);
   log_of("http").info("listening on {}:{}", opts.bind, x->server->port());

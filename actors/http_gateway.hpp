@@ -1,14 +1,14 @@
-/// The HTTP face of a node (row D6): what the node is doing, for operators and for
-/// Prometheus, and invalidation.
+/// The HTTP face of a node (row D6): what the node is doing, for operators and
+/// for Prometheus, and invalidation.
 ///
 /// | request | answer |
 /// | --- | --- |
-/// | GET /health, /api/v1/cache/health | state of each tier; 503 if none serves |
-/// | GET /api/v1/cache/stats | all figures as JSON |
-/// | GET /api/v1/cache/performance | latencies and rates as JSON |
-/// | GET /metrics | all figures for Prometheus |
-/// | POST /api/v1/cache/clear | removes entries, see invalidation_request.hpp |
-/// | POST /api/v1/cache/reset | counters back to zero |
+/// | GET /health, /api/v1/cache/health | state of each tier; 503 if none serves
+/// | | GET /api/v1/cache/stats | all figures as JSON | | GET
+/// /api/v1/cache/performance | latencies and rates as JSON | | GET /metrics |
+/// all figures for Prometheus | | POST /api/v1/cache/clear | removes entries,
+/// see invalidation_request.hpp | | POST /api/v1/cache/reset | counters back to
+/// zero |
 ///
 /// Errors are `{"error": {"code": ..., "message": ...}}`. A POST that a browser
 /// sends from another site's page is refused with 403.
@@ -40,8 +40,8 @@ class http_gateway {
 public:
   /// Listens as `opts` says (port 0 takes a free one) and joins the metrics as
   /// "http". Errors: as `http_server::start`.
-  static expected<std::unique_ptr<http_gateway>>
-  start(const http_options& opts, http_services services);
+  static expected<std::unique_ptr<http_gateway>> start(const http_options& opts,
+                                                       http_services services);
 
   http_gateway(const http_gateway&) = delete;
 

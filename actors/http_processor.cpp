@@ -39,8 +39,8 @@ public:
     // Nor who we are.
   }
 
-  /// httplib only compares it with FD_SETSIZE, for a `select` that is never called
-  /// here; the descriptors of a busy node are larger than that.
+  /// httplib only compares it with FD_SETSIZE, for a `select` that is never
+  /// called here; the descriptors of a busy node are larger than that.
   socket_t socket() const override {
     return 0;
   }
@@ -91,11 +91,11 @@ public:
                               : httplib::Server::HandlerResponse::Unhandled;
       });
     // Only known paths come here, so the pattern meets no long text.
-    reader_.Post(".*", [this](const httplib::Request& in,
-                                 httplib::Response& out,
-                                 const httplib::ContentReader& body) {
-      post(in, out, body);
-    });
+    reader_.Post(".*",
+                 [this](const httplib::Request& in, httplib::Response& out,
+                        const httplib::ContentReader& body) {
+                   post(in, out, body);
+                 });
     reader_.set_expect_100_continue_handler(
       [this](const httplib::Request& in, httplib::Response& out) {
         out.status = too_large(in) ? 413 : -1;
@@ -212,7 +212,8 @@ private:
   /// Gives errors that httplib found a body like that of the others.
   void complete(httplib::Response& out) {
     if (out.body.empty())
-      put(out, http_error(out.status, code_of(out.status), message(out.status)));
+      put(out,
+          http_error(out.status, code_of(out.status), message(out.status)));
   }
 
   std::string message(int status) const {
@@ -222,8 +223,8 @@ private:
       case 405:
         return "The path does not allow this method.";
       case 413:
-        return "The body is larger than " + std::to_string(limits_.max_body_size)
-               + " bytes.";
+        return "The body is larger than "
+               + std::to_string(limits_.max_body_size) + " bytes.";
       case 414:
         return "The request line is too long.";
       case 415:

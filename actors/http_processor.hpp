@@ -20,8 +20,8 @@ public:
   ~http_processor();
 
   /// Handles the next request, which has begun to arrive. Returns false if the
-  /// connection is over: the client has left or wants that, the request was broken
-  /// or had a body, or the connection has had its share of requests.
+  /// connection is over: the client has left or wants that, the request was
+  /// broken or had a body, or the connection has had its share of requests.
   bool handle(tcp_connection& x);
 
 private:

@@ -69,7 +69,7 @@ private:
 
   void wake_watcher() {
     std::uint64_t one = 1;
-    (void) !::write(wake_fd_, &one, sizeof(one));
+    (void)!::write(wake_fd_, &one, sizeof(one));
   }
 
   /// Accepts connections, hands them on when a request begins, and ends those
@@ -79,8 +79,8 @@ private:
     std::vector<pollfd> fds;
     auto exhausted = false;
     for (;;) {
-      fds.assign({{wake_fd_, POLLIN, 0},
-                  {exhausted ? -1 : listener_.fd(), POLLIN, 0}});
+      fds.assign(
+        {{wake_fd_, POLLIN, 0}, {exhausted ? -1 : listener_.fd(), POLLIN, 0}});
       for (auto& x : idle)
         fds.push_back({x->fd(), POLLIN, 0});
       ::poll(fds.data(), fds.size(), exhausted ? 20 : timeout_of(idle));
@@ -131,15 +131,15 @@ private:
 
   void refuse(const tcp_connection& x) {
     ++figures.refused_connections;
-    auto body = error_json("overloaded", "There are "
-                                           + std::to_string(open_.load())
-                                           + " connections, which is the limit.");
+    auto body = error_json("overloaded",
+                           "There are " + std::to_string(open_.load())
+                             + " connections, which is the limit.");
     auto text = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
                 "Content-Type: application/json\r\nContent-Length: "
                 + std::to_string(body.size()) + "\r\n\r\n" + body;
     // A fresh socket takes this much at once.
-    (void) !::send(x.fd(), text.data(), text.size(),
-                   MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)!::send(x.fd(), text.data(), text.size(),
+                  MSG_DONTWAIT | MSG_NOSIGNAL);
     ::shutdown(x.fd(), SHUT_WR);
   }
 
@@ -157,7 +157,7 @@ private:
   /// Takes connections that wait for their next request. False at the end.
   bool take_back(std::vector<tcp_connection_ptr>& idle) {
     std::uint64_t count;
-    (void) !::read(wake_fd_, &count, sizeof(count));
+    (void)!::read(wake_fd_, &count, sizeof(count));
     std::lock_guard lock{mutex_};
     for (auto& x : back_)
       idle.push_back(std::move(x));

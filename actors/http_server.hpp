@@ -1,12 +1,13 @@
 /// A small HTTP/1.1 server for operators: a table of routes, a few threads, and
 /// limits on everything a client can do. Knows neither actors nor endpoints.
 ///
-/// cpp-httplib reads requests and writes responses; the sockets are ours, since a
-/// slow client must not hold a thread for long. One thread accepts connections and
-/// watches those that are silent; a connection gets one of the other threads when
-/// its request begins to arrive, and then has a fixed time for the whole request
-/// and another one for taking the response. Heads and bodies are bounded in bytes;
-/// past `max_connections` a client is told 503 at once.
+/// cpp-httplib reads requests and writes responses; the sockets are ours, since
+/// a slow client must not hold a thread for long. One thread accepts
+/// connections and watches those that are silent; a connection gets one of the
+/// other threads when its request begins to arrive, and then has a fixed time
+/// for the whole request and another one for taking the response. Heads and
+/// bodies are bounded in bytes; past `max_connections` a client is told 503 at
+/// once.
 #pragma once
 
 #include "messages/expected.hpp"
@@ -65,16 +66,16 @@ struct http_figures {
   std::atomic<std::uint64_t> requests{0};      ///< answered ones
   std::atomic<std::uint64_t> client_errors{0}; ///< responses 400 to 499
   std::atomic<std::uint64_t> server_errors{0}; ///< responses 500 to 599
-  latency_recorder latency; ///< of handlers
+  latency_recorder latency;                    ///< of handlers
 
   void reset() noexcept;
 };
 
 class http_server {
 public:
-  /// Listens on `bind`, an IPv4 address or "localhost"; port 0 takes a free one.
-  /// Fails with `in_use` if the port is taken, else `io_failure`, with the system's
-  /// text, or `invalid_argument` if `bind` is no address.
+  /// Listens on `bind`, an IPv4 address or "localhost"; port 0 takes a free
+  /// one. Fails with `in_use` if the port is taken, else `io_failure`, with the
+  /// system's text, or `invalid_argument` if `bind` is no address.
   static expected<std::unique_ptr<http_server>>
   start(const std::string& bind, std::uint16_t port, const http_limits& limits,
         std::vector<http_route> routes);

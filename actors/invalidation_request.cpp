@@ -53,7 +53,8 @@ public:
 
   expected<invalidation_request> finish() {
     if (has_tenant_ && result_.what.what == selector::kind::all && chosen_)
-      return invalid("\"all\" means every tenant, so \"tenant\" contradicts it");
+      return invalid(
+        "\"all\" means every tenant, so \"tenant\" contradicts it");
     if (!chosen_ && !has_tenant_)
       return invalid(usage);
     if (!chosen_)
@@ -109,8 +110,8 @@ private:
 
 } // namespace
 
-expected<invalidation_request>
-parse_invalidation(std::string_view body, std::uint32_t tenants) {
+expected<invalidation_request> parse_invalidation(std::string_view body,
+                                                  std::uint32_t tenants) {
   auto x = json::parse(body, nullptr, false);
   if (x.is_discarded())
     return invalid("the body is not valid JSON");

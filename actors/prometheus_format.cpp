@@ -7,8 +7,8 @@ namespace terrace {
 
 namespace {
 
-/// Upper bounds of the exported buckets, in nanoseconds: a memory hit takes less
-/// than a microsecond, a disk may take seconds.
+/// Upper bounds of the exported buckets, in nanoseconds: a memory hit takes
+/// less than a microsecond, a disk may take seconds.
 constexpr auto bounds_ns = [] {
   std::array<std::uint64_t, 25> result{100,   250,    500,    1'000, 2'500,
                                        5'000, 10'000, 25'000, 50'000};

@@ -13,8 +13,8 @@ namespace terrace {
 inline constexpr const char* prometheus_content_type
   = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All figures of the node; sizes in bytes, durations in seconds. A reset of the
-/// node's counters looks like a restart, which Prometheus expects.
+/// All figures of the node; sizes in bytes, durations in seconds. A reset of
+/// the node's counters looks like a restart, which Prometheus expects.
 ///
 /// Durations come as histograms from 100 ns to 3.3 s, from 0.1 ms on in steps
 /// that double. A duration within 25 % below a bound may be counted above it,

@@ -24,8 +24,9 @@ double to_ms(double ns) {
 }
 
 json latency_json(const histogram& x) {
-  auto quantile
-    = [&](double q) { return to_ms(static_cast<double>(x.quantile_ns(q))); };
+  auto quantile = [&](double q) {
+    return to_ms(static_cast<double>(x.quantile_ns(q)));
+  };
   return {{"count", x.count()},
           {"avg", to_ms(x.mean_ns())},
           {"p50", quantile(0.5)},
@@ -139,12 +140,10 @@ std::optional<double> compression_ratio(const tier_status& x) {
 }
 
 std::string stats_json(const node_report& x, const report_context& ctx) {
-  json result{{"node", head_json(x, ctx)},
-              {"status", to_string(health_of(x))},
-              {"requests", requests_json(x)},
-              {"tiers", json::array()},
-              {"actors", json::array()},
-              {"silent", x.silent}};
+  json result{
+    {"node", head_json(x, ctx)},    {"status", to_string(health_of(x))},
+    {"requests", requests_json(x)}, {"tiers", json::array()},
+    {"actors", json::array()},      {"silent", x.silent}};
   for (std::size_t i = 0; i < x.tiers.size(); ++i)
     result["tiers"].push_back(tier_json(x.tiers[i], i + 1));
   for (auto& actor : x.actors)
@@ -153,11 +152,10 @@ std::string stats_json(const node_report& x, const report_context& ctx) {
 }
 
 std::string performance_json(const node_report& x, const report_context& ctx) {
-  auto seconds
-    = static_cast<double>(x.taken_ms - ctx.counting_since_ms) / 1000.0;
+  auto seconds = static_cast<double>(x.taken_ms - ctx.counting_since_ms)
+                 / 1000.0;
   auto per_second = [=](std::uint64_t n) {
-    return seconds > 0 ? json(static_cast<double>(n) / seconds)
-                       : json(nullptr);
+    return seconds > 0 ? json(static_cast<double>(n) / seconds) : json(nullptr);
   };
   json result{{"window_s", seconds},
               {"requests_per_s", per_second(x.requests)},

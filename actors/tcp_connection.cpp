@@ -15,13 +15,13 @@ namespace {
 using std::chrono::milliseconds;
 
 /// Waits until `fd` is ready for `events` or broken; false past the deadline.
-bool wait_for(int fd, short events, tcp_connection::clock::time_point deadline) {
+bool wait_for(int fd, short events,
+              tcp_connection::clock::time_point deadline) {
   for (;;) {
-    auto left = std::chrono::ceil<milliseconds>(
-      deadline - tcp_connection::clock::now());
+    auto left = std::chrono::ceil<milliseconds>(deadline
+                                                - tcp_connection::clock::now());
     pollfd x{fd, events, 0};
-    auto n
-      = ::poll(&x, 1, static_cast<int>(std::max<long>(left.count(), 0)));
+    auto n = ::poll(&x, 1, static_cast<int>(std::max<long>(left.count(), 0)));
     if (n > 0)
       return true;
     if (n == 0 || errno != EINTR)
@@ -92,8 +92,7 @@ bool tcp_connection::fill() {
     }
     if (n == 0)
       return false;
-    if (errno != EINTR
-        && (!would_block() || !wait_for(fd_, POLLIN, deadline_)))
+    if (errno != EINTR && (!would_block() || !wait_for(fd_, POLLIN, deadline_)))
       return false;
   }
 }

@@ -9,8 +9,8 @@
 
 namespace terrace {
 
-/// Owns its socket, which must not block by itself. One thread at a time, except
-/// `end_input`.
+/// Owns its socket, which must not block by itself. One thread at a time,
+/// except `end_input`.
 class tcp_connection {
 public:
   using clock = std::chrono::steady_clock;
@@ -57,9 +57,9 @@ public:
 
   // -- ending -----------------------------------------------------------------
 
-  /// Ends output and throws away some of what still comes: closing a socket with
-  /// unread input would make the kernel tear the response out of the client's
-  /// hands. Takes at most half a second.
+  /// Ends output and throws away some of what still comes: closing a socket
+  /// with unread input would make the kernel tear the response out of the
+  /// client's hands. Takes at most half a second.
   void linger() const;
 
   /// Makes reads end, also one that waits in another thread.

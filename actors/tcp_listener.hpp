@@ -11,9 +11,10 @@ namespace terrace {
 /// Owns the descriptor. For one thread.
 class tcp_listener {
 public:
-  /// Listens on `bind`, an IPv4 address or "localhost". Port 0 takes a free one.
-  /// Unlike what libraries do by default, a port that another process listens on is
-  /// an error, `in_use`. Other failures: `io_failure`, `invalid_argument`.
+  /// Listens on `bind`, an IPv4 address or "localhost". Port 0 takes a free
+  /// one. Unlike what libraries do by default, a port that another process
+  /// listens on is an error, `in_use`. Other failures: `io_failure`,
+  /// `invalid_argument`.
   static expected<tcp_listener> open(const std::string& bind,
                                      std::uint16_t port);
 
@@ -32,8 +33,9 @@ public:
     return port_;
   }
 
-  /// The next connection, or -1 if none waits. Sets `exhausted` when one waits but
-  /// the process has no descriptor for it: polling again at once would spin.
+  /// The next connection, or -1 if none waits. Sets `exhausted` when one waits
+  /// but the process has no descriptor for it: polling again at once would
+  /// spin.
   int accept(bool& exhausted) const noexcept;
 
 private:

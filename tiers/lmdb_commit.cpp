@@ -23,7 +23,7 @@ constexpr std::uint64_t merge_share(std::uint64_t max_pending_size) noexcept {
 
 /// One slice of a merge. On a full disk slices are halved down to the minimum;
 /// a value that is larger than that is given up then.
-constexpr std::size_t slice_changes = 32768;
+constexpr std::size_t slice_changes = 8192;
 constexpr std::uint64_t min_slice = 128ull << 10;
 
 /// A record of this size changes mostly pages of its own: writing it to the
@@ -132,66 +132,70 @@ expected<lmdb_progress> lmdb_store::commit_locked(std::int64_t now_ms,
 }
 
 lmdb_progress lmdb_store::try_commit(std::int64_t now_ms, bool directly) {
-  auto backlog = [this] { return run_ || !overlay_.journaled().empty(); };
+  auto& journaled = overlay_.journaled();
+  auto backlog = [&] { return run_ || !journaled.empty(); };
   // On a full disk everything goes in small portions, without the journal.
   auto cramped = slice_limit_ < lmdb_max_slice;
   if (cramped)
     while (backlog())
-      write(nullptr, true, now_ms);
+      merge(now_ms);
   auto& fresh = overlay_.freeze();
-  if (!fresh.empty() && !backlog()
+  auto idle = fresh.empty();
+  if (!idle && !backlog()
       && (directly || cramped || fresh.items.size() <= direct_changes)) {
     merge_directly(fresh, now_ms);
     return lmdb_progress::idle;
   }
-  if (fresh.empty() && !backlog() && !has_damage()
-      && next_state().floor == state_.floor)
-    return lmdb_progress::idle;
-  write(&fresh, directly, now_ms);
+  // First what is not durable yet, then a slice that may take a while.
+  if (!idle)
+    journal(fresh, now_ms);
+  if (run_
+      || (!journaled.empty()
+          && (directly || idle
+              || journaled.bytes >= merge_share(opts_.max_pending_size)))) {
+    merge(now_ms);
+  } else if (idle && (has_damage() || next_state().floor != state_.floor)) {
+    lmdb_tree tree{env_, next_state()};
+    finish(tree, now_ms);
+  }
   return run_        ? lmdb_progress::merging
          : backlog() ? lmdb_progress::journal
                      : lmdb_progress::idle;
 }
 
-/// One transaction: the new changes into the journal, a slice of the merge into
-/// the tree.
-void lmdb_store::write(lmdb_changes* fresh, bool directly,
-                       std::int64_t now_ms) {
-  auto& journaled = overlay_.journaled();
-  lmdb_tree tree{env_, next_state()};
-  std::optional<lmdb_merge> started;
-  if (!run_ && !journaled.empty()
-      && (directly || fresh->empty()
-          || journaled.bytes >= merge_share(opts_.max_pending_size))) {
-    started.emplace(journaled);
-    tree.state().filling ^= 1;
-  }
+/// One transaction that makes `fresh` durable.
+void lmdb_store::journal(lmdb_changes& fresh, std::int64_t now_ms) {
   std::vector<lmdb_change*> merged;
-  if (fresh && !fresh->empty())
-    write_journal(tree, *fresh, now_ms, merged);
-  auto* run = started ? &*started : run_ ? &*run_ : nullptr;
-  std::size_t next = 0;
-  if (run) {
-    next = merge_slice(*run, tree, now_ms);
-    if (next == run->items.size())
-      tree.txn().clear(env_.tables().journal[tree.state().filling ^ 1]);
-  }
+  lmdb_tree tree{env_, next_state()};
+  write_journal(tree, fresh, now_ms, merged);
   finish(tree, now_ms);
-  // It is on disk: now the memory follows.
   for (auto* x : merged)
     x->merged = true;
+  overlay_.keep();
+}
+
+/// One transaction that brings a slice of the journal into the tree.
+void lmdb_store::merge(std::int64_t now_ms) {
+  lmdb_tree tree{env_, next_state()};
+  std::optional<lmdb_merge> started;
+  if (!run_) {
+    started.emplace(overlay_.journaled());
+    tree.state().filling ^= 1;
+  }
+  auto& run = started ? *started : *run_;
+  auto next = merge_slice(run, tree, now_ms);
+  if (next == run.items.size())
+    tree.txn().clear(env_.tables().journal[tree.state().filling ^ 1]);
+  finish(tree, now_ms);
+  // It is on disk: now the memory follows.
   if (started) {
     run_ = std::move(started);
     overlay_.begin_merge();
   }
-  if (fresh)
-    overlay_.keep();
-  if (run_) {
-    run_->next = next;
-    if (run_->done()) {
-      run_.reset();
-      overlay_.end_merge();
-    }
+  run_->next = next;
+  if (run_->done()) {
+    run_.reset();
+    overlay_.end_merge();
   }
 }
 

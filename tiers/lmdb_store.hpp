@@ -204,7 +204,9 @@ private:
 
   lmdb_progress try_commit(std::int64_t now_ms, bool directly);
 
-  void write(lmdb_changes* fresh, bool directly, std::int64_t now_ms);
+  void journal(lmdb_changes& fresh, std::int64_t now_ms);
+
+  void merge(std::int64_t now_ms);
 
   void merge_directly(lmdb_changes& fresh, std::int64_t now_ms);
 

@@ -1,4 +1,5 @@
-/// The node: reads its configuration, starts, waits for a signal, stops in order.
+/// The node: reads its configuration, starts, waits for a signal, stops in
+/// order.
 ///
 /// Exit codes: 0 stopped by a signal; 1 could not start; 2 bad configuration or
 /// command line; 70 an actor failed; 130 a second signal came while stopping.
@@ -55,8 +56,9 @@ void declare(CLI::App& app, arguments& x) {
     ->type_name("DIR");
   app.add_option("--redis-url", x.redis_url, "Redis to use as second tier")
     ->type_name("URL");
-  app.add_option("--set", x.settings,
-                 "any option, e.g. memory.max_size=1GiB; repeatable")
+  app
+    .add_option("--set", x.settings,
+                "any option, e.g. memory.max_size=1GiB; repeatable")
     ->type_name("TABLE.KEY=VALUE")
     ->take_all()
     ->allow_extra_args(false)
@@ -188,11 +190,10 @@ int run(const options& opts) {
   raise_descriptor_limit();
   auto signals = block_signals();
   failure_note failed;
-  auto node = node::start(
-    opts, [&](std::string why) { failed.write(std::move(why)); });
+  auto node
+    = node::start(opts, [&](std::string why) { failed.write(std::move(why)); });
   if (!node) {
-    std::cerr << "terraced: cannot start: " << to_string(node.error())
-              << '\n';
+    std::cerr << "terraced: cannot start: " << to_string(node.error()) << '\n';
     return exit_cannot_start;
   }
   log_of("node").info(
@@ -211,6 +212,9 @@ int run(const options& opts) {
 
 int main(int argc, char** argv) {
   CLI::App app{"A node of Terrace, the multi-tier cache", "terraced"};
+  app.failure_message([](const CLI::App*, const CLI::Error& x) {
+    return "terraced: " + std::string{x.what()} + "; --help tells more\n";
+  });
   arguments args;
   declare(app, args);
   try {

@@ -119,6 +119,9 @@ std::size_t gateway::execute(session& s, std::span<char> in) {
     std::size_t finished = 0;
     if (!requests.empty()) {
       executor_.prepare(s, requests);
+      if (auto* last = requests.back().what)
+        s.info->last_command.store(last->name.data(),
+                                   std::memory_order_relaxed);
       auto pinned = view_.pin();
       while (finished < requests.size() && !s.blocked && !s.closing
              && s.unsent() < soft_limit) {
@@ -128,11 +131,6 @@ std::size_t gateway::execute(session& s, std::span<char> in) {
         ++finished;
         s.blocked = verdict == verdict::service;
       }
-      if (finished > 0)
-        s.info->last_command.store(requests[finished - 1].what
-                                     ? requests[finished - 1].what->name.data()
-                                     : "NULL",
-                                   std::memory_order_relaxed);
     }
     if (finished < requests.size()) {
       // The rest is parsed again when it may be executed.

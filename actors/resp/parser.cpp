@@ -114,57 +114,72 @@ parser::outcome parser::begin(std::span<char> in, const parse_limits& limits) {
 parser::outcome parser::read_args(std::span<char> in,
                                   const parse_limits& limits,
                                   std::vector<std::string_view>& args) {
+  // A request that is complete at the first look goes straight into `args`. One
+  // that is continued collects offsets, so that what is known is not copied for
+  // every piece that arrives.
+  const bool continued = !partial_.empty();
   auto before = args.size();
-  for (auto& x : partial_)
-    args.emplace_back(in.data() + x.offset, x.size);
   auto stop = [&](outcome result) {
-    partial_.clear();
-    if (result == outcome::incomplete)
-      for (auto i = before; i < args.size(); ++i)
-        partial_.push_back(
-          {static_cast<std::size_t>(args[i].data() - in.data()),
-           args[i].size()});
+    for (auto i = before; i < args.size(); ++i)
+      partial_.push_back(
+        {static_cast<std::size_t>(args[i].data() - in.data()),
+         args[i].size()});
     args.resize(before);
     return result;
   };
-  while (left_ > 0) {
+  for (; left_ > 0; --left_) {
     if (bulk_ < 0) {
-      if (at_ == in.size()) {
-        needed_ = at_ + 1;
-        return stop(outcome::incomplete);
-      }
-      if (in[at_] != '$')
-        return stop(fail(std::string{"Protocol error: expected '$', got '"}
-                         + in[at_] + '\''));
-      switch (read_length(in, bulk_)) {
-        case line_state::incomplete:
-          return stop(wait_for_line(in, "too big bulk count string"));
-        case line_state::malformed:
-          bulk_ = -1;
-          [[fallthrough]];
-        case line_state::complete:
-          if (bulk_ < 0 || static_cast<std::uint64_t>(bulk_) > limits.max_bulk)
-            return stop(fail("Protocol error: invalid bulk length"));
-      }
-      if (limits.strict && static_cast<std::uint64_t>(bulk_) > strict_bulk)
-        return stop(fail("Protocol error: unauthenticated bulk length"));
-      if (at_ + static_cast<std::uint64_t>(bulk_) > limits.max_request)
-        return stop(fail("Protocol error: request is too big"));
+      auto result = read_bulk_length(in, limits);
+      if (result != outcome::complete)
+        return stop(result);
     }
     auto size = static_cast<std::size_t>(bulk_);
     if (in.size() - at_ < size + 2) {
       needed_ = at_ + size + 2;
       return stop(outcome::incomplete);
     }
-    args.emplace_back(in.data() + at_, size);
+    if (continued)
+      partial_.push_back({at_, size});
+    else
+      args.emplace_back(in.data() + at_, size);
     at_ += size + 2;
     seen_ = at_;
     bulk_ = -1;
-    --left_;
   }
   started_ = false;
-  if (!partial_.empty())
+  if (continued) {
+    for (auto& x : partial_)
+      args.emplace_back(in.data() + x.offset, x.size);
     partial_ = {};
+  }
+  return outcome::complete;
+}
+
+parser::outcome parser::read_bulk_length(std::span<char> in,
+                                         const parse_limits& limits) {
+  if (at_ == in.size()) {
+    needed_ = at_ + 1;
+    return outcome::incomplete;
+  }
+  if (in[at_] != '$')
+    return fail(std::string{"Protocol error: expected '$', got '"} + in[at_]
+                + '\'');
+  switch (read_length(in, bulk_)) {
+    case line_state::incomplete:
+      return wait_for_line(in, "too big bulk count string");
+    case line_state::malformed:
+      bulk_ = -1;
+      break;
+    case line_state::complete:
+      break;
+  }
+  auto size = static_cast<std::uint64_t>(bulk_);
+  if (bulk_ < 0 || size > limits.max_bulk)
+    return fail("Protocol error: invalid bulk length");
+  if (limits.strict && size > strict_bulk)
+    return fail("Protocol error: unauthenticated bulk length");
+  if (at_ + size > limits.max_request)
+    return fail("Protocol error: request is too big");
   return outcome::complete;
 }
 

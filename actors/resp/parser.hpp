@@ -86,6 +86,8 @@ private:
   outcome read_args(std::span<char> in, const parse_limits& limits,
                     std::vector<std::string_view>& args);
 
+  outcome read_bulk_length(std::span<char> in, const parse_limits& limits);
+
   outcome read_inline(std::span<char> in, std::vector<std::string_view>& args);
 
   enum class line_state : std::uint8_t { complete, incomplete, malformed };

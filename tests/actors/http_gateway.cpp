@@ -32,8 +32,7 @@ struct world {
   std::size_t resets = 0;
 };
 
-metrics_actor::behavior_type fake_metrics(metrics_actor::pointer,
-                                          world* x) {
+metrics_actor::behavior_type fake_metrics(metrics_actor::pointer, world* x) {
   return {
     [=](report_atom) -> caf::result<node_report> {
       std::lock_guard lock{x->mutex};
@@ -54,8 +53,8 @@ metrics_actor::behavior_type fake_metrics(metrics_actor::pointer,
   };
 }
 
-invalidator_actor::behavior_type
-fake_invalidator(invalidator_actor::pointer, world* x) {
+invalidator_actor::behavior_type fake_invalidator(invalidator_actor::pointer,
+                                                  world* x) {
   return {
     [=](invalidate_atom, const selector& what,
         const std::string& reason) -> caf::result<invalidation_report> {
@@ -93,10 +92,9 @@ struct fixture {
     x.report.taken_ms = 9'000;
     http_options opts;
     opts.port = 0;
-    auto started
-      = http_gateway::start(opts, {sys, metrics, invalidator,
-                                   [this] { return now_ms.load(); }, 16,
-                                   "1.2.3"});
+    auto started = http_gateway::start(opts, {sys, metrics, invalidator,
+                                              [this] { return now_ms.load(); },
+                                              16, "1.2.3"});
     CAF_REQUIRE(started);
     gateway = *std::move(started);
     client = std::make_unique<httplib::Client>("127.0.0.1", gateway->port());
@@ -193,8 +191,7 @@ CAF_TEST(clear says what is wrong with a body) {
   check_error(post(base + "/clear", "{"), 400, "invalid_argument",
               "the body is not valid JSON");
   check_error(post(base + "/clear", R"({"tenant": 16})"), 400,
-              "invalid_argument",
-              "\"tenant\" must be an integer from 0 to 15");
+              "invalid_argument", "\"tenant\" must be an integer from 0 to 15");
   CAF_CHECK(x.invalidated.empty());
 }
 

@@ -1,5 +1,5 @@
-// The HTTP server over real sockets: what it answers, and what a client cannot do
-// to it. Time limits are short here so that no test waits for long.
+// The HTTP server over real sockets: what it answers, and what a client cannot
+// do to it. Time limits are short here so that no test waits for long.
 #define CAF_SUITE actors.http_server
 
 #include "actors/http_server.hpp"
@@ -20,8 +20,7 @@ namespace {
 /// A blocking client that sends what it is told.
 class client {
 public:
-  explicit client(std::uint16_t port)
-    : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit client(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(port);
@@ -128,8 +127,8 @@ struct fixture {
 
   std::string post(const std::string& body, const std::string& headers = {}) {
     return talk("POST /echo HTTP/1.1\r\nHost: x\r\n" + headers
-                + "Content-Length: " + std::to_string(body.size())
-                + "\r\n\r\n" + body);
+                + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n"
+                + body);
   }
 };
 
@@ -214,17 +213,17 @@ CAF_TEST(a body over the limit is refused) {
 }
 
 CAF_TEST(a compressed body is refused lest it unfold into much) {
-  CAF_CHECK(post("x", "Content-Encoding: gzip\r\n")
-              .starts_with("HTTP/1.1 415 "));
+  CAF_CHECK(
+    post("x", "Content-Encoding: gzip\r\n").starts_with("HTTP/1.1 415 "));
 }
 
 CAF_TEST(broken requests end the connection) {
   CAF_CHECK(talk("nonsense\r\n\r\n").starts_with("HTTP/1.1 400 "));
   CAF_CHECK(talk("GET /" + std::string(9000, 'x') + " HTTP/1.1\r\n\r\n")
               .starts_with("HTTP/1.1 414 "));
-  CAF_CHECK(talk("GET /hello HTTP/1.1\r\nA: " + std::string(9000, 'x')
-                 + "\r\n\r\n")
-              .starts_with("HTTP/1.1 400 "));
+  CAF_CHECK(
+    talk("GET /hello HTTP/1.1\r\nA: " + std::string(9000, 'x') + "\r\n\r\n")
+      .starts_with("HTTP/1.1 400 "));
   std::string many = "GET /hello HTTP/1.1\r\n";
   while (many.size() < limits.max_head_size + limits.max_body_size)
     many += "A: b\r\n";

@@ -20,9 +20,9 @@ node_report small_report() {
   memory.misses = 2;
   memory.bytes = 640;
   latency_recorder fetches;
-  fetches.record(std::chrono::nanoseconds(90));    // bucket up to 95 ns
-  fetches.record(std::chrono::nanoseconds(900));   // up to 1023 ns
-  fetches.record(std::chrono::milliseconds(3));    // up to 3145727 ns
+  fetches.record(std::chrono::nanoseconds(90));  // bucket up to 95 ns
+  fetches.record(std::chrono::nanoseconds(900)); // up to 1023 ns
+  fetches.record(std::chrono::milliseconds(3));  // up to 3145727 ns
   fetches.record(std::chrono::seconds(10));
   memory.fetch_latency = fetches.snapshot();
   tier_status redis;

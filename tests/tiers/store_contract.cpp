@@ -616,6 +616,6 @@ CAF_TEST(all stores answer as the model does) {
                     : std::random_device{}();
   CAF_MESSAGE("TERRACE_SEED=" << seed);
   differential all{seed};
-  for (int i = 0; i < 600; ++i)
+  for (int i = 0; i < 400; ++i)
     all.step();
 }

@@ -44,7 +44,7 @@ tally work(const cache& handle, const std::vector<std::string>& keys,
     for (std::size_t i = 0; i < stride; ++i) {
       auto& key = keys[order[at++ & (draws - 1)]];
       if (i >= reads_of_stride) {
-        (void) !handle.set(key, value);
+        (void)!handle.set(key, value);
         continue;
       }
       auto found = handle.get(key);
@@ -116,28 +116,23 @@ void print(const l1_options& opts, const outcome& x) {
   auto& ns = x.ns_per_operation;
   auto ops = static_cast<std::uint64_t>(x.per_second(opts.threads));
   if (opts.json) {
-    nlohmann::ordered_json out{{"threads", opts.threads},
-                               {"keys", opts.keys},
-                               {"value_size", opts.value_size},
-                               {"skew", opts.skew},
-                               {"read_ratio", opts.read_ratio},
-                               {"ns_per_operation", x.median()},
-                               {"ns_min", ns.front()},
-                               {"ns_max", ns.back()},
-                               {"operations_per_s", ops},
-                               {"operations", x.all.operations},
-                               {"misses", x.all.misses},
-                               {"messages_sent", x.sent}};
+    nlohmann::ordered_json out{
+      {"threads", opts.threads},       {"keys", opts.keys},
+      {"value_size", opts.value_size}, {"skew", opts.skew},
+      {"read_ratio", opts.read_ratio}, {"ns_per_operation", x.median()},
+      {"ns_min", ns.front()},          {"ns_max", ns.back()},
+      {"operations_per_s", ops},       {"operations", x.all.operations},
+      {"misses", x.all.misses},        {"messages_sent", x.sent}};
     std::cout << out.dump(2) << '\n';
     return;
   }
   std::cout << "in process, " << opts.threads
             << (opts.threads == 1 ? " thread, " : " threads, ")
-            << count_text(opts.keys) << " keys, "
-            << bytes_text(opts.value_size) << " values, reads "
-            << percent_text(opts.read_ratio) << '\n'
-            << duration_text(x.median()) << " per operation and thread (median of "
-            << ns.size() << " rounds, " << duration_text(ns.front()) << " to "
+            << count_text(opts.keys) << " keys, " << bytes_text(opts.value_size)
+            << " values, reads " << percent_text(opts.read_ratio) << '\n'
+            << duration_text(x.median())
+            << " per operation and thread (median of " << ns.size()
+            << " rounds, " << duration_text(ns.front()) << " to "
             << duration_text(ns.back()) << ")\n"
             << count_text(ops) << " operations/s\n"
             << "misses: " << count_text(x.all.misses) << '\n'

@@ -20,10 +20,11 @@ struct l1_options {
   bool json = false;
 };
 
-/// Fills a node without lower tiers, then reads (and writes) its keys through the
-/// in-process handle. Prints the time per operation, as the median of the rounds,
-/// and how many messages that took, by the coordinators' own counters. Returns the
-/// exit code: 1 if the node could not be started or a value was wrong.
+/// Fills a node without lower tiers, then reads (and writes) its keys through
+/// the in-process handle. Prints the time per operation, as the median of the
+/// rounds, and how many messages that took, by the coordinators' own counters.
+/// Returns the exit code: 1 if the node could not be started or a value was
+/// wrong.
 int l1(const l1_options& opts);
 
 } // namespace terrace::bench

@@ -75,7 +75,8 @@ start_local_node(const std::string& config_file,
   auto make_folder = [&]() -> expected<temporary_folder> {
     if (opts->node.data_dir != node_options{}.data_dir)
       return temporary_folder{};
-    std::string path = std::filesystem::temp_directory_path() / "terrace-XXXXXX";
+    std::string path = std::filesystem::temp_directory_path()
+                       / "terrace-XXXXXX";
     if (!::mkdtemp(path.data()))
       return failure{errc::io_failure,
                      path + ": " + std::generic_category().message(errno)};

@@ -7,8 +7,7 @@ namespace {
 
 class local_session final : public replay_session {
 public:
-  local_session(cache handle, std::int64_t ttl_ms)
-    : cache_(std::move(handle)) {
+  local_session(cache handle, std::int64_t ttl_ms) : cache_(std::move(handle)) {
     load_.set.ttl = std::chrono::milliseconds(ttl_ms);
   }
 
@@ -48,8 +47,8 @@ public:
   }
 
   expected<std::unique_ptr<replay_session>> open() override {
-    return std::unique_ptr<replay_session>{std::make_unique<local_session>(
-      node_.running->cache(tenant_), ttl_ms_)};
+    return std::unique_ptr<replay_session>{
+      std::make_unique<local_session>(node_.running->cache(tenant_), ttl_ms_)};
   }
 
   expected<std::uint64_t> size() override {

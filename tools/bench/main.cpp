@@ -43,26 +43,29 @@ std::uint64_t read_size(const std::string& text) {
 void add_node_settings(CLI::App& app, std::string& config_file,
                        std::vector<std::string>& settings) {
   app.add_option("--config", config_file, "TOML file for the node in process");
-  app.add_option("--set", settings,
-                 "option for it, e.g. memory.max_size=1GiB; repeatable")
+  app
+    .add_option("--set", settings,
+                "option for it, e.g. memory.max_size=1GiB; repeatable")
     ->type_name("TABLE.KEY=VALUE")
     ->take_all()
     ->allow_extra_args(false);
 }
 
 void add_size(CLI::App& app, std::size_t& out) {
-  app.add_option_function<std::string>(
-       "--value-size",
-       [&out](const std::string& text) { out = read_size(text); },
-       "size of the values")
+  app
+    .add_option_function<std::string>(
+      "--value-size",
+      [&out](const std::string& text) { out = read_size(text); },
+      "size of the values")
     ->type_name("SIZE")
     ->default_str(std::to_string(out));
 }
 
 CLI::App* declare(CLI::App& app, replay_options& x) {
   auto sub = app.add_subcommand("replay", "send a recorded access trace");
-  sub->add_option("trace", x.trace,
-                  "NAME.key or NAME.ksz (key,size), plain or .zst")
+  sub
+    ->add_option("trace", x.trace,
+                 "NAME.key or NAME.ksz (key,size), plain or .zst")
     ->required();
   auto local = sub->add_flag("--in-process", x.in_process,
                              "use a node in this process");
@@ -80,10 +83,11 @@ CLI::App* declare(CLI::App& app, replay_options& x) {
     ->check(CLI::Range(0, 65535))
     ->capture_default_str();
   sub->add_flag("--clear", x.clear, "remove the keys of the tenant first");
-  sub->add_option_function<std::string>(
-       "--origin-latency",
-       [&x](const std::string& text) { x.origin_latency = read_latency(text); },
-       "time the origin takes for a miss")
+  sub
+    ->add_option_function<std::string>(
+      "--origin-latency",
+      [&x](const std::string& text) { x.origin_latency = read_latency(text); },
+      "time the origin takes for a miss")
     ->type_name("TIME")
     ->default_str("5ms");
   auto virtual_time = sub->add_flag("--virtual-time", x.virtual_time,
@@ -92,12 +96,13 @@ CLI::App* declare(CLI::App& app, replay_options& x) {
   sub->add_flag("--real-time", x.real_time, "wait for it")
     ->excludes(virtual_time);
   add_size(*sub, x.value_size);
-  sub->add_option_function<std::string>(
-       "--ttl",
-       [&x](const std::string& text) {
-         x.ttl_ms = read_latency(text) / std::chrono::milliseconds(1);
-       },
-       "expiry of the values")
+  sub
+    ->add_option_function<std::string>(
+      "--ttl",
+      [&x](const std::string& text) {
+        x.ttl_ms = read_latency(text) / std::chrono::milliseconds(1);
+      },
+      "expiry of the values")
     ->type_name("TIME")
     ->default_str("0");
   sub->add_option("--limit", x.limit, "at most this many requests; 0: all")
@@ -131,8 +136,8 @@ CLI::App* declare(CLI::App& app, net_options& x) {
   sub->add_option("--read-ratio", x.read_ratio, "share of GET, the rest is SET")
     ->check(CLI::Range(0.0, 1.0))
     ->capture_default_str();
-  auto requests
-    = sub->add_option("--requests", x.requests, "stop after this many");
+  auto requests = sub->add_option("--requests", x.requests,
+                                  "stop after this many");
   sub->add_option("--seconds", x.seconds, "stop after this time")
     ->check(CLI::Range(0.001, 86400.0))
     ->capture_default_str()
@@ -171,6 +176,9 @@ CLI::App* declare(CLI::App& app, l1_options& x) {
 
 int run(int argc, char** argv) {
   CLI::App app{"Measures Terrace", "terrace-bench"};
+  app.failure_message([](const CLI::App*, const CLI::Error& x) {
+    return "terrace-bench: " + std::string{x.what()} + "; --help tells more\n";
+  });
   app.set_version_flag("--version", "terrace-bench " TERRACE_VERSION);
   app.require_subcommand(1);
   replay_options replay_opts;

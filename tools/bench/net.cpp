@@ -51,8 +51,8 @@ expected<void> drive(std::vector<net_connection>& xs,
   }
   while (active > 0) {
     for (std::size_t i = 0; i < xs.size(); ++i)
-      fds[i].events
-        = static_cast<short>(xs[i].sending() ? POLLIN | POLLOUT : POLLIN);
+      fds[i].events = static_cast<short>(xs[i].sending() ? POLLIN | POLLOUT
+                                                         : POLLIN);
     ::poll(fds.data(), fds.size(), -1);
     for (std::size_t i = 0; i < xs.size(); ++i) {
       if (fds[i].fd < 0 || fds[i].revents == 0)
@@ -63,8 +63,8 @@ expected<void> drive(std::vector<net_connection>& xs,
       if (xs[i].open_answers() > 0)
         continue;
       auto took = clock_type::now() - xs[i].started();
-      out.latencies.add(static_cast<std::uint64_t>(
-        std::chrono::nanoseconds(took).count()));
+      out.latencies.add(
+        static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count()));
       --active;
       if (auto x = launch(i); !x)
         return x;
@@ -95,9 +95,8 @@ expected<void> fill(std::vector<net_connection>& xs, const net_options& opts) {
     },
     ignored);
   if (result && ignored.answers.errors > 0)
-    return failure{errc::protocol_violation,
-                   count_text(ignored.answers.errors)
-                     + " keys could not be written"};
+    return failure{errc::protocol_violation, count_text(ignored.answers.errors)
+                                               + " keys could not be written"};
   return result;
 }
 
@@ -113,8 +112,7 @@ expected<outcome> load(std::vector<net_connection>& xs,
   auto x = drive(
     xs,
     [&](net_connection& to) {
-      if (opts.requests == 0 ? clock_type::now() >= end
-                             : sent >= opts.requests)
+      if (opts.requests == 0 ? clock_type::now() >= end : sent >= opts.requests)
         return false;
       for (std::size_t i = 0; i < opts.pipeline; ++i) {
         auto key = key_of(popularity(random));
@@ -180,8 +178,8 @@ int fail(const failure& why) {
 int net(const net_options& opts) {
   auto node = parse_endpoint(opts.node);
   if (!node)
-    return fail({errc::invalid_argument,
-                 "--node: expected HOST:PORT, got " + opts.node});
+    return fail(
+      {errc::invalid_argument, "--node: expected HOST:PORT, got " + opts.node});
   std::vector<net_connection> connections;
   for (std::size_t i = 0; i < opts.clients; ++i) {
     auto x = net_connection::open(*node);

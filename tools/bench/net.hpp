@@ -23,8 +23,8 @@ struct net_options {
 
 /// One thread drives all connections; each sends `pipeline` commands, waits for
 /// all answers, and goes on. The latency of a command is that of its pipeline.
-/// Prints commands per second, latencies, hits and errors. Returns the exit code:
-/// 1 if the node cannot be reached or the connection is lost.
+/// Prints commands per second, latencies, hits and errors. Returns the exit
+/// code: 1 if the node cannot be reached or the connection is lost.
 int net(const net_options& opts);
 
 } // namespace terrace::bench

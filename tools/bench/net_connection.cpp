@@ -26,8 +26,7 @@ struct net_connection::impl {
   redisContext* context;
 };
 
-net_connection::net_connection(std::unique_ptr<impl> x)
-  : impl_(std::move(x)) {
+net_connection::net_connection(std::unique_ptr<impl> x) : impl_(std::move(x)) {
   // nop
 }
 

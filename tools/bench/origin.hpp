@@ -35,8 +35,8 @@ public:
     return calls_.load(std::memory_order_relaxed);
   }
 
-  /// The key, then words, so that a wrong value is noticed and a large one can be
-  /// compressed about as well as text.
+  /// The key, then words, so that a wrong value is noticed and a large one can
+  /// be compressed about as well as text.
   static std::string value_of(std::string_view key, std::size_t size) {
     static constexpr std::string_view words
       = " \"name\": \"a product of the shop\", \"price\": 1299, \"stock\": 17,";

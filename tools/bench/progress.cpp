@@ -54,9 +54,8 @@ void progress::show(bool last) const {
     return;
   }
   auto full = done * width / total_;
-  std::cerr << "\r[" << std::string(full, '#')
-            << std::string(width - full, '.') << "] " << line << "\x1b[K"
-            << (last ? "\n" : "") << std::flush;
+  std::cerr << "\r[" << std::string(full, '#') << std::string(width - full, '.')
+            << "] " << line << "\x1b[K" << (last ? "\n" : "") << std::flush;
 }
 
 } // namespace terrace::bench

@@ -48,8 +48,8 @@ struct run {
       auto took = clock_type::now() - start;
       if (!done)
         return stop(done.error());
-      auto ns = static_cast<std::uint64_t>(
-        std::chrono::nanoseconds(took).count());
+      auto ns
+        = static_cast<std::uint64_t>(std::chrono::nanoseconds(took).count());
       latencies.add(ns + (done->loaded ? source.uncounted_ns() : 0));
       failures += done->failed;
       wrong += done->wrong;

@@ -94,10 +94,10 @@ std::string to_text(replay_report& x) {
   result += line("latency saved", percent_text(x.latency_saved()),
                  "against the origin for every request");
   auto per_second = static_cast<double>(x.requests) / x.elapsed_s;
-  result += line("throughput",
-                 count_text(static_cast<std::uint64_t>(per_second))
-                   + " requests/s",
-                 duration_text(x.elapsed_s * 1e9) + " in all");
+  result
+    += line("throughput",
+            count_text(static_cast<std::uint64_t>(per_second)) + " requests/s",
+            duration_text(x.elapsed_s * 1e9) + " in all");
   if (x.failures > 0)
     result += line("failures", count_text(x.failures),
                    "answered by the origin");

@@ -27,9 +27,8 @@ public:
 
   /// Gets `key`; on a miss fetches the value, of `size` bytes, and stores it.
   /// Fails only if going on makes no sense.
-  virtual expected<step> request(const std::string& key, std::size_t size,
-                                 origin& source)
-    = 0;
+  virtual expected<step>
+  request(const std::string& key, std::size_t size, origin& source) = 0;
 };
 
 class replay_target {
@@ -58,9 +57,10 @@ replay_target_ptr remote_target(const endpoint& node,
                                 std::uint32_t tenant, std::int64_t ttl_ms);
 
 /// A node in this process without ports, configured by `config_file` (may be
-/// empty), the environment and `settings`, each "table.key=value". Its data lives
-/// in a temporary folder unless the configuration says where. Fails with
-/// `invalid_argument` and all lines about a bad configuration, or as `node::start`.
+/// empty), the environment and `settings`, each "table.key=value". Its data
+/// lives in a temporary folder unless the configuration says where. Fails with
+/// `invalid_argument` and all lines about a bad configuration, or as
+/// `node::start`.
 expected<replay_target_ptr>
 local_target(const std::string& config_file,
              const std::vector<std::string>& settings, std::uint32_t tenant,

@@ -47,8 +47,7 @@ resp_client::~resp_client() = default;
 expected<resp_client> resp_client::connect(const endpoint& to,
                                            std::uint32_t tenant) {
   auto where = to.host + ':' + std::to_string(to.port);
-  resp_client result{
-    redisConnectWithTimeout(to.host.c_str(), to.port, {5, 0})};
+  resp_client result{redisConnectWithTimeout(to.host.c_str(), to.port, {5, 0})};
   auto* context = result.context_.get();
   if (!context || context->err)
     return failure{errc::unavailable,

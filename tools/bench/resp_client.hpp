@@ -21,8 +21,8 @@ struct endpoint {
 /// Reads "HOST:PORT", "HOST" or ":PORT"; nothing if it is neither.
 std::optional<endpoint> parse_endpoint(std::string_view text);
 
-/// One connection; one thread at a time. After a failure of the connection, every
-/// further call fails.
+/// One connection; one thread at a time. After a failure of the connection,
+/// every further call fails.
 class resp_client {
 public:
   /// Connects and selects `tenant`. `unavailable` if nobody is there.

@@ -9,8 +9,8 @@
 
 namespace terrace::bench {
 
-/// Keeps every duration, in nanoseconds: eight bytes each. One thread at a time;
-/// threads keep their own and merge them in the end.
+/// Keeps every duration, in nanoseconds: eight bytes each. One thread at a
+/// time; threads keep their own and merge them in the end.
 class samples {
 public:
   void add(std::uint64_t ns) {

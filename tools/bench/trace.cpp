@@ -148,8 +148,8 @@ expected<trace> read_trace(const std::string& path, std::uint64_t limit) {
   std::array<char, 64 << 10> buf;
   auto enough = false;
   for (auto first = true; !enough; first = false) {
-    std::string_view bytes{
-      buf.data(), std::fread(buf.data(), 1, buf.size(), file.get())};
+    std::string_view bytes{buf.data(),
+                           std::fread(buf.data(), 1, buf.size(), file.get())};
     if (bytes.empty())
       break;
     if (first && bytes.starts_with("\x28\xb5\x2f\xfd"))

@@ -10,8 +10,8 @@
 namespace terrace::bench {
 
 /// Draws positions from 0 to `n` - 1 so that the k-th most popular one is drawn
-/// with a probability proportional to k to the power -`skew`; zero: all equally.
-/// YCSB, and papers since, use 0.99. Exact, by a table of `n` numbers.
+/// with a probability proportional to k to the power -`skew`; zero: all
+/// equally. YCSB, and papers since, use 0.99. Exact, by a table of `n` numbers.
 class zipf {
 public:
   zipf(std::size_t n, double skew) : bounds_(n) {

@@ -24,8 +24,8 @@ public:
 
   ~node_client();
 
-  /// Fails with `unavailable` if the node cannot be reached, otherwise gives what
-  /// it answers, errors included.
+  /// Fails with `unavailable` if the node cannot be reached, otherwise gives
+  /// what it answers, errors included.
   expected<reply> get(const std::string& path);
 
   expected<reply> post(const std::string& path, const std::string& body);

@@ -1,7 +1,7 @@
 /// The operators' command: asks a node over HTTP and shows what it answers.
 ///
-/// Exit codes: 0 done; 1 the node cannot be reached, refuses, or is not healthy;
-/// 2 bad command line.
+/// Exit codes: 0 done; 1 the node cannot be reached, refuses, or is not
+/// healthy; 2 bad command line.
 #include "actors/invalidation_request.hpp"
 #include "tools/common/node_client.hpp"
 #include "tools/common/text_table.hpp"
@@ -161,6 +161,9 @@ struct selection {
 int run(int argc, char** argv) {
   CLI::App app{"Asks a Terrace node how it does, and removes entries",
                "terrace"};
+  app.failure_message([](const CLI::App*, const CLI::Error& x) {
+    return "terrace: " + std::string{x.what()} + "; --help tells more\n";
+  });
   std::string url = "http://127.0.0.1:7380";
   app.add_option("--url", url, "HTTP address of the node")
     ->envname("TERRACE_URL")
@@ -177,11 +180,9 @@ int run(int argc, char** argv) {
   };
   command("status", "tiers, states, hits, latencies", status);
   bool as_json = false;
-  command("stats", "all figures",
-          [&](node_client& node) {
-            return as_json ? show(node.get_ok(api + "/stats")) : status(node);
-          })
-    ->add_flag("--json", as_json, "for programs");
+  command("stats", "all figures", [&](node_client& node) {
+    return as_json ? show(node.get_ok(api + "/stats")) : status(node);
+  })->add_flag("--json", as_json, "for programs");
   command("health", "states; exit code 0 if all is well, else 1", health);
   command("metrics", "all figures as Prometheus reads them",
           [](node_client& node) { return show(node.get_ok("/metrics")); });
@@ -189,10 +190,9 @@ int run(int argc, char** argv) {
   command("reset", "counters back to zero", reset);
   selection what;
   invalidation_request request;
-  auto sub = command("invalidate", "remove entries from every tier",
-                     [&](node_client& node) {
-                       return invalidate(node, request);
-                     });
+  auto sub
+    = command("invalidate", "remove entries from every tier",
+              [&](node_client& node) { return invalidate(node, request); });
   what.declare(*sub);
   try {
     app.parse(argc, argv);

@@ -32,14 +32,13 @@ std::string tier_table(const node_stats& x) {
     auto latency = [&](double ns) {
       return tier.fetch.count == 0 ? std::string{"-"} : duration_text(ns);
     };
-    result.add({tier.tier, tier.state, count_text(tier.lookups),
-                count_text(tier.hits),
-                percent_text(share(tier.hits, tier.lookups)),
-                count_text(tier.errors), count_text(tier.skipped),
-                count_text(tier.entries), bytes_text(tier.bytes),
-                count_text(tier.evictions), latency(tier.fetch.avg),
-                latency(tier.fetch.p50), latency(tier.fetch.p95),
-                latency(tier.fetch.p99)});
+    result.add(
+      {tier.tier, tier.state, count_text(tier.lookups), count_text(tier.hits),
+       percent_text(share(tier.hits, tier.lookups)), count_text(tier.errors),
+       count_text(tier.skipped), count_text(tier.entries),
+       bytes_text(tier.bytes), count_text(tier.evictions),
+       latency(tier.fetch.avg), latency(tier.fetch.p50),
+       latency(tier.fetch.p95), latency(tier.fetch.p99)});
   }
   return result.str();
 }

@@ -1,0 +1,211 @@
+#include "actors/disk_tier.hpp"
+
+#include "actors/log.hpp"
+
+#include <algorithm>
+
+namespace terrace {
+
+namespace {
+
+/// Counters of the engine that `reset` sets back.
+constexpr auto engine_counters = {
+  "commits",    "commit_errors",  "given_up",  "quarantined",
+  "compressed", "incompressible", "raw_bytes", "compressed_bytes",
+  "corrupt",
+};
+
+} // namespace
+
+// -- birth --------------------------------------------------------------------
+
+disk_tier_actor::behavior_type
+disk_tier_state::make_behavior(disk_setup setup) {
+  setup_ = std::move(setup);
+  self_->set_error_handler([](caf::scheduled_actor*, caf::error&) {});
+  self_->set_exit_handler([this](caf::exit_msg& x) { exit(x); });
+  spawn_writer();
+  for (std::uint32_t i = 0; i < std::max(1u, setup_.opts.readers); ++i)
+    spawn_reader();
+  changed(); // the journal may hold changes from before
+  self_->delayed_anon_send(disk_tier_actor{self_}, setup_.opts.sweep_interval,
+                           sweep_atom_v);
+  return {
+    [this](fetch_atom, const keys& xs) { return fetch(xs); },
+    [this](store_atom, const entry_batch& xs) { return put(xs, false); },
+    [this](promote_atom, const entry_batch& xs) { return put(xs, true); },
+    [this](remove_atom, const removals& xs) { return remove(xs); },
+    [this](purge_atom, const selector& what, version_t up_to) {
+      return purge(what, up_to);
+    },
+    [this](list_atom, const list_request& x) { return list(x); },
+    [this](count_atom, tenant_id tenant) { return count(tenant); },
+    [this](status_atom) { return status(); },
+    [this](reset_atom) { reset(); },
+    [this](commit_atom) {
+      timer_ = false;
+      commit();
+    },
+    [this](sweep_atom) { sweep(); },
+  };
+}
+
+void disk_tier_state::spawn_writer() {
+  writer_ = setup_.detached
+              ? self_->spawn<caf::linked + caf::detached>(
+                disk_writer, setup_.store, setup_.now)
+              : self_->spawn<caf::linked>(disk_writer, setup_.store,
+                                          setup_.now);
+}
+
+void disk_tier_state::spawn_reader() {
+  readers_.push_back(setup_.detached
+                       ? self_->spawn<caf::linked + caf::detached>(
+                         disk_reader, setup_.store, setup_.now)
+                       : self_->spawn<caf::linked>(disk_reader, setup_.store,
+                                                   setup_.now));
+  idle_.push_back(readers_.back());
+}
+
+// -- status -------------------------------------------------------------------
+
+tier_status disk_tier_state::status() {
+  tier_status result;
+  setup_.store->describe(result);
+  counters_.fill(result);
+  result.evictions -= baseline_.evictions;
+  result.expirations -= baseline_.expirations;
+  for (auto counter : engine_counters)
+    result.extra[counter] -= baseline_.extra[counter];
+  result.skipped = setup_.health->skipped.load(std::memory_order_relaxed)
+                   - baseline_.skipped;
+  result.extra["waiting_writes"] = line_.size();
+  result.extra["waiting_lookups"] = waiting_keys_;
+  if (why_) {
+    result.state = "degraded";
+    result.reason = to_string(why_);
+  }
+  return result;
+}
+
+void disk_tier_state::reset() {
+  counters_.reset();
+  baseline_ = {};
+  setup_.store->describe(baseline_);
+  baseline_.skipped = setup_.health->skipped.load(std::memory_order_relaxed);
+}
+
+// -- death --------------------------------------------------------------------
+
+void disk_tier_state::exit(const caf::exit_msg& x) {
+  // A thread that ended because of an exception is replaced; its request has
+  // been answered with an error. While stopping they end because they are told.
+  auto is_source = [&x](auto& y) { return y.address() == x.source; };
+  auto reader = std::find_if(readers_.begin(), readers_.end(), is_source);
+  if (reader != readers_.end()) {
+    auto idle = std::find_if(idle_.begin(), idle_.end(), is_source);
+    if (idle != idle_.end())
+      idle_.erase(idle);
+    readers_.erase(reader);
+    if (stopping_)
+      return;
+    log_of("disk").error("a reader ended and is replaced");
+    spawn_reader();
+    dispatch();
+  } else if (writer_ && is_source(writer_)) {
+    writer_ = nullptr;
+    if (stopping_)
+      return;
+    log_of("disk").error("the writer ended and is replaced");
+    spawn_writer();
+  } else {
+    stop(x.reason);
+  }
+}
+
+void disk_tier_state::stop(caf::error reason) {
+  if (stopping_)
+    return;
+  stopping_ = true;
+  exit_reason_ = std::move(reason);
+  setup_.health->readable = false;
+  checking_ = false;
+  for (auto& op : std::exchange(line_, {}))
+    std::visit([this](auto& x) { reject(x); }, op);
+  for (auto& job : std::exchange(reads_, {}))
+    std::visit([this](auto& x) { reject(x); }, job);
+  waiting_keys_ = 0;
+  commit();
+}
+
+void disk_tier_state::reject(store_op& op) {
+  store_report report{0, 0, op.batch.get().size(), {errc::shutting_down, {}}};
+  counters_.count(report);
+  op.reply.deliver(std::move(report));
+}
+
+void disk_tier_state::reject(remove_op& op) {
+  op.reply.deliver(remove_report{std::vector<bool>(op.batch.size()),
+                                 {errc::shutting_down, {}}});
+}
+
+void disk_tier_state::reject(purge_op& op) {
+  op.reply.deliver(make_error(errc::shutting_down));
+}
+
+void disk_tier_state::reject(fetch_job& job) {
+  lookups found(job.wanted.size(), lookup::failed(errc::shutting_down));
+  counters_.count(found);
+  job.reply.deliver(std::move(found));
+}
+
+void disk_tier_state::reject(probe_job&) {
+  // Its change was in the line.
+}
+
+void disk_tier_state::reject(list_job& job) {
+  job.reply.deliver(make_error(errc::shutting_down));
+}
+
+void disk_tier_state::reject(count_job& job) {
+  job.reply.deliver(make_error(errc::shutting_down));
+}
+
+/// After the last commit the threads are told to end; a purge that the writer
+/// has not finished is then answered, which is what may still be in flight.
+void disk_tier_state::end_if_idle() {
+  if (!last_commit_)
+    return;
+  if (writer_)
+    self_->send_exit(writer_, caf::exit_reason::user_shutdown);
+  for (auto& x : readers_)
+    self_->send_exit(x, caf::exit_reason::user_shutdown);
+  if (in_flight_ == 0)
+    self_->quit(std::move(exit_reason_));
+}
+
+disk_tier_actor::behavior_type
+disk_tier(disk_tier_actor::stateful_pointer<disk_tier_state> self,
+          disk_setup setup) {
+  return self->state.make_behavior(std::move(setup));
+}
+
+expected<tier_handle> spawn_disk_tier(caf::actor_system& sys,
+                                      const disk_options& opts,
+                                      const compression_options& compression,
+                                      const std::string& path, now_fn now) {
+  auto store = lmdb_store::open(opts, compression, path);
+  if (!store)
+    return store.error();
+  tier_handle result;
+  result.kind = tier_kind::disk;
+  result.health = std::make_shared<tier_health>();
+  result.write_through = opts.write == "through";
+  result.max_value_size = opts.max_value_size;
+  result.actor = sys.spawn(disk_tier, disk_setup{opts, *std::move(store),
+                                                 result.health,
+                                                 std::move(now)});
+  return result;
+}
+
+} // namespace terrace
