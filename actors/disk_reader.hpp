@@ -12,8 +12,8 @@ using disk_reader_actor = caf::typed_actor<
   caf::replies_to<list_atom, list_request>::with<key_page>,
   caf::replies_to<count_atom, tenant_id>::with<std::uint64_t>>;
 
-/// Blocks on page faults, hence it is spawned detached in a running node. Has no
-/// state of its own: it dies with the actor that it is linked to.
+/// Blocks on page faults, hence it is spawned detached in a running node. Has
+/// no state of its own: it dies with the actor that it is linked to.
 class disk_reader_state {
 public:
   static inline const char* name = "terrace.disk_reader";

@@ -10,9 +10,9 @@ namespace {
 
 /// Counters of the engine that `reset` sets back.
 constexpr auto engine_counters = {
-  "commits",    "commit_errors",  "given_up",  "quarantined",
-  "compressed", "incompressible", "raw_bytes", "compressed_bytes",
-  "corrupt",
+  "commits",     "commit_errors",    "given_up",
+  "quarantined", "compressed",       "incompressible",
+  "raw_bytes",   "compressed_bytes", "corrupt",
 };
 
 } // namespace
@@ -51,19 +51,19 @@ disk_tier_state::make_behavior(disk_setup setup) {
 }
 
 void disk_tier_state::spawn_writer() {
-  writer_ = setup_.detached
-              ? self_->spawn<caf::linked + caf::detached>(
-                disk_writer, setup_.store, setup_.now)
-              : self_->spawn<caf::linked>(disk_writer, setup_.store,
-                                          setup_.now);
+  writer_
+    = setup_.detached
+        ? self_->spawn<caf::linked + caf::detached>(disk_writer, setup_.store,
+                                                    setup_.now)
+        : self_->spawn<caf::linked>(disk_writer, setup_.store, setup_.now);
 }
 
 void disk_tier_state::spawn_reader() {
-  readers_.push_back(setup_.detached
-                       ? self_->spawn<caf::linked + caf::detached>(
-                         disk_reader, setup_.store, setup_.now)
-                       : self_->spawn<caf::linked>(disk_reader, setup_.store,
-                                                   setup_.now));
+  readers_.push_back(
+    setup_.detached
+      ? self_->spawn<caf::linked + caf::detached>(disk_reader, setup_.store,
+                                                  setup_.now)
+      : self_->spawn<caf::linked>(disk_reader, setup_.store, setup_.now));
   idle_.push_back(readers_.back());
 }
 
@@ -202,9 +202,9 @@ expected<tier_handle> spawn_disk_tier(caf::actor_system& sys,
   result.health = std::make_shared<tier_health>();
   result.write_through = opts.write == "through";
   result.max_value_size = opts.max_value_size;
-  result.actor = sys.spawn(disk_tier, disk_setup{opts, *std::move(store),
-                                                 result.health,
-                                                 std::move(now)});
+  result.actor = sys.spawn(disk_tier,
+                           disk_setup{opts, *std::move(store), result.health,
+                                      std::move(now)});
   return result;
 }
 

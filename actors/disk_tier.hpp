@@ -1,5 +1,5 @@
-/// The disk tier: an actor that never blocks, in front of one thread that writes
-/// and some that read.
+/// The disk tier: an actor that never blocks, in front of one thread that
+/// writes and some that read.
 ///
 /// Changes are handled in the order in which they arrive. Most are staged in
 /// memory at once and acknowledged; a change that needs to know what is on disk
@@ -8,16 +8,17 @@
 /// if the changes that wait for the disk know all of the keys, by a reader
 /// otherwise.
 ///
-/// Durability "interval": acknowledged when staged; a commit starts at the latest
-/// half a `commit_interval` later, or when `commit_size` bytes wait, so that it
-/// is over within the interval unless the device is slow or the commit before
-/// takes long. "every-commit": acknowledged when the commit has returned. Past `max_pending_size` writes
-/// wait for a commit, unless commits fail: then they fail as well, as described
-/// in tiers/lmdb_store.hpp, and the state is "degraded".
+/// Durability "interval": acknowledged when staged; a commit starts at the
+/// latest half a `commit_interval` later, or when `commit_size` bytes wait, so
+/// that it is over within the interval unless the device is slow or the commit
+/// before takes long. "every-commit": acknowledged when the commit has
+/// returned. Past `max_pending_size` writes wait for a commit, unless commits
+/// fail: then they fail as well, as described in tiers/lmdb_store.hpp, and the
+/// state is "degraded".
 ///
-/// On exit: what waits its turn is answered with `shutting_down`, what was staged
-/// is committed, then the threads end and the actor with them. A merge that is
-/// under way is finished after the next start.
+/// On exit: what waits its turn is answered with `shutting_down`, what was
+/// staged is committed, then the threads end and the actor with them. A merge
+/// that is under way is finished after the next start.
 #pragma once
 
 #include "actors/clock.hpp"
@@ -165,8 +166,7 @@ private:
 
   void probe(keys xs, std::function<void(const lookups&)> then);
 
-  caf::result<lookups> fetch_from_disk(const keys& xs,
-                                       clock::time_point start);
+  caf::result<lookups> fetch_from_disk(const keys& xs, clock::time_point start);
 
   caf::result<key_page> list(const list_request& x);
 
@@ -218,14 +218,14 @@ private:
 
   void end_if_idle();
 
-  disk_tier_actor::pointer self_; ///< the actor
-  disk_setup setup_;              ///< options and what is shared
-  disk_writer_actor writer_;      ///< linked
+  disk_tier_actor::pointer self_;          ///< the actor
+  disk_setup setup_;                       ///< options and what is shared
+  disk_writer_actor writer_;               ///< linked
   std::vector<disk_reader_actor> readers_; ///< linked
   std::vector<disk_reader_actor> idle_;    ///< readers without a job
 
-  std::deque<write_op> line_; ///< changes in their order
-  bool checking_ = false;     ///< the first of them waits for a reader
+  std::deque<write_op> line_;      ///< changes in their order
+  bool checking_ = false;          ///< the first of them waits for a reader
   std::vector<held_op> held_;      ///< wait for the next commit
   std::vector<held_op> in_commit_; ///< wait for the present commit
   bool committing_ = false;        ///< the writer is at it

@@ -96,8 +96,7 @@ void disk_tier_state::run(const disk_reader_actor& reader, fetch_job first) {
     auto* next = std::get_if<fetch_job>(&reads_.front());
     if (!next || all.size() + next->wanted.size() > batch_keys)
       break;
-    parts.push_back({next->wanted.size(), next->start,
-                     std::move(next->reply)});
+    parts.push_back({next->wanted.size(), next->start, std::move(next->reply)});
     all.insert(all.end(), std::make_move_iterator(next->wanted.begin()),
                std::make_move_iterator(next->wanted.end()));
     reads_.pop_front();
@@ -113,9 +112,8 @@ void disk_tier_state::run(const disk_reader_actor& reader, fetch_job first) {
 }
 
 void disk_tier_state::answer(std::vector<fetch_part> parts, lookups found) {
-  auto damaged = std::any_of(found.begin(), found.end(), [](auto& x) {
-    return x.code == errc::corrupt;
-  });
+  auto damaged = std::any_of(found.begin(), found.end(),
+                             [](auto& x) { return x.code == errc::corrupt; });
   counters_.count(found);
   auto next = std::make_move_iterator(found.begin());
   for (auto& part : parts) {

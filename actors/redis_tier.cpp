@@ -104,9 +104,26 @@ void redis_tier_state::take(queue& to, redis_request x) {
     fail(x, {errc::breaker_open, to_string(breaker_->reason())});
   else if (waiting_ > 0 && waiting_ + weight_of(x) > setup_.opts.max_queued)
     fail(x, {errc::overloaded, "redis.max_queued is reached"});
-  else
+  else {
+    supersede(x);
     enqueue(to, std::move(x));
+  }
   schedule();
+}
+
+void redis_tier_state::supersede(const redis_request& x) {
+  if (missed_->empty())
+    return;
+  if (auto* put = std::get_if<store_request>(&x)) {
+    if (!put->if_absent)
+      for (auto& one : put->batch.get())
+        missed_->supersede(one.key, one.data.version);
+  } else if (auto* gone = std::get_if<remove_request>(&x)) {
+    for (auto& one : gone->gone)
+      missed_->supersede(one.key, one.version + 1);
+  } else if (auto* purge = std::get_if<purge_request>(&x)) {
+    missed_->supersede(purge->what, purge->up_to);
+  }
 }
 
 void redis_tier_state::enqueue(queue& to, redis_request x) {

@@ -97,6 +97,9 @@ private:
   /// Queues a request, or answers it at once if that cannot be.
   void take(queue& to, redis_request x);
 
+  /// Keeps older missed writes from being replayed after `x`.
+  void supersede(const redis_request& x);
+
   void enqueue(queue& to, redis_request x);
 
   // -- answers (redis_tier.cpp) -----------------------------------------------

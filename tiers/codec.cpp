@@ -135,8 +135,7 @@ expected<blob> inflate(std::string_view payload, std::size_t size) {
     n = ZSTD_decompressDCtx(ctx, out, size, payload.data(), payload.size());
   });
   if (ZSTD_isError(n))
-    return failure{errc::corrupt,
-                   std::string{"zstd: "} + ZSTD_getErrorName(n)};
+    return failure{errc::corrupt, std::string{"zstd: "} + ZSTD_getErrorName(n)};
   if (n != size)
     return failure{errc::corrupt, "zstd: value is shorter than announced"};
   return result;
@@ -233,8 +232,7 @@ expected<record> codec::decode(std::string_view key,
     record result;
     result.version = head->version;
     result.expires_ms = head->expires_ms;
-    result.compress
-      = (load<std::uint16_t>(bytes.data() + 2) & plain_flag) == 0;
+    result.compress = (load<std::uint16_t>(bytes.data() + 2) & plain_flag) == 0;
     if (head->tagged && !read_tags(payload, result.tags))
       return corrupt("tags exceed the record");
     if (head->compressed) {

@@ -44,11 +44,11 @@ public:
 
   /// Counts since construction, for metrics.
   struct figures {
-    std::uint64_t compressed = 0;        ///< records stored compressed
-    std::uint64_t incompressible = 0;    ///< tried, kept plain: no gain
-    std::uint64_t raw_bytes = 0;         ///< of the compressed records, before
-    std::uint64_t compressed_bytes = 0;  ///< and after
-    std::uint64_t corrupt = 0;           ///< decode failures
+    std::uint64_t compressed = 0;       ///< records stored compressed
+    std::uint64_t incompressible = 0;   ///< tried, kept plain: no gain
+    std::uint64_t raw_bytes = 0;        ///< of the compressed records, before
+    std::uint64_t compressed_bytes = 0; ///< and after
+    std::uint64_t corrupt = 0;          ///< decode failures
   };
 
   explicit codec(const compression_options& opts);

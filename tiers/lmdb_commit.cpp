@@ -14,9 +14,10 @@ namespace {
 /// at most some hundred pages, and counts are exact at once.
 constexpr std::size_t direct_changes = 256;
 
-/// A merge begins when the journal has this much of what may wait, or when there
-/// is no new change. The more, the less is written per change: a merge rewrites
-/// every page of the tree once at worst, however many changes fall on it.
+/// A merge begins when the journal has this much of what may wait, or when
+/// there is no new change. The more, the less is written per change: a merge
+/// rewrites every page of the tree once at worst, however many changes fall on
+/// it.
 constexpr std::uint64_t merge_share(std::uint64_t max_pending_size) noexcept {
   return max_pending_size / 8 * 3;
 }
@@ -62,9 +63,8 @@ expected<bool> lmdb_store::purge_some(lmdb_purge& x, std::int64_t now_ms) {
       x.begun = true;
     }
     auto newer = [this](const std::string& key) {
-      return overlay_.bytes() != 0 && overlay_.locked([&] {
-        return overlay_.peek(key) != nullptr;
-      });
+      return overlay_.bytes() != 0
+             && overlay_.locked([&] { return overlay_.peek(key) != nullptr; });
     };
     lmdb_tree tree{env_, next_state()};
     auto done = tree.purge(x.what, x.up_to, x.cursor, purge_step, now_ms,
@@ -214,8 +214,8 @@ void lmdb_store::write_journal(lmdb_tree& tree, lmdb_changes& fresh,
                                std::int64_t now_ms,
                                std::vector<lmdb_change*>& merged) {
   // The journal that takes changes from this commit on.
-  lmdb_journal_writer out{
-    tree.txn(), env_.tables().journal[tree.state().filling]};
+  lmdb_journal_writer out{tree.txn(),
+                          env_.tables().journal[tree.state().filling]};
   for (auto& x : fresh.items) {
     auto& key = x.key();
     if (x.removed) {
@@ -275,8 +275,7 @@ std::string_view lmdb_store::encode(const lmdb_change& x) {
 
 lmdb_state lmdb_store::next_state() const {
   auto result = state_;
-  result.floor = std::max(result.floor,
-                          floor_.load(std::memory_order_acquire));
+  result.floor = std::max(result.floor, floor_.load(std::memory_order_acquire));
   return result;
 }
 
@@ -324,10 +323,10 @@ void lmdb_store::publish(lmdb_tree& tree) {
   }
 }
 
-/// Makes room on a full disk, and keeps it: the bound is lowered to what is left,
-/// because from now on a commit lives on the free pages inside the file. Deleting
-/// takes new pages before it gives old ones back, so the reserve is spent on it,
-/// and the steps become smaller until one succeeds.
+/// Makes room on a full disk, and keeps it: the bound is lowered to what is
+/// left, because from now on a commit lives on the free pages inside the file.
+/// Deleting takes new pages before it gives old ones back, so the reserve is
+/// spent on it, and the steps become smaller until one succeeds.
 bool lmdb_store::relieve(std::int64_t now_ms) {
   auto wanted = state_.entries / 8 + 1;
   std::uint64_t done = 0;

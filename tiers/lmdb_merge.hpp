@@ -1,5 +1,5 @@
-/// A list of changes, sorted by key and only the newest of each, on their way into the
-/// tree.
+/// A list of changes, sorted by key and only the newest of each, on their way
+/// into the tree.
 ///
 /// A merge is done in slices, one a transaction: neighbouring keys share pages,
 /// so the sum of the slices costs hardly more than one great transaction, and

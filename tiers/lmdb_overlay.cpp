@@ -42,8 +42,7 @@ lmdb_overlay::state lmdb_overlay::find(const std::string& key,
   return x->removed ? state::removed : state::record;
 }
 
-void lmdb_overlay::each(
-  const std::function<void(const lmdb_node&)>& f) const {
+void lmdb_overlay::each(const std::function<void(const lmdb_node&)>& f) const {
   if (bytes() == 0)
     return;
   std::lock_guard lock{mutex_};

@@ -8,10 +8,10 @@
 ///     merging     on disk in the other journal, on their way into the tree
 ///
 /// Readers ask here before they ask the tree, so that a change is visible from
-/// the moment it is staged. A removal stays as a marker that hides what is below.
-/// A value whose place was needed (see `lmdb_store`) leaves such a marker too:
-/// the key is then a miss, never an older value. A key leaves the map when no
-/// list holds a change of it any more.
+/// the moment it is staged. A removal stays as a marker that hides what is
+/// below. A value whose place was needed (see `lmdb_store`) leaves such a
+/// marker too: the key is then a miss, never an older value. A key leaves the
+/// map when no list holds a change of it any more.
 ///
 /// Thread-safe, one mutex; one thread at a time may be the writer. Calls that
 /// concern many changes give the mutex away again and again, except `each`.
@@ -33,7 +33,7 @@ namespace terrace {
 
 /// The newest change of a key.
 struct lmdb_slot {
-  record data;           ///< of a removal: only the version
+  record data; ///< of a removal: only the version
   bool removed = false;
   std::uint32_t refs = 0;  ///< changes of the key in the lists
   std::uint64_t round = 0; ///< the active list has it, if it is the present one

@@ -35,8 +35,8 @@ bool lmdb_store::fetch_staged(std::span<const std::string> xs,
 bool lmdb_store::try_stage(std::span<const entry> xs, bool if_absent,
                            std::int64_t now_ms, store_report& out) {
   return overlay_.locked([&] {
-    // Read under the mutex: an entry that leaves the overlay is in the tree, and
-    // in this figure, before.
+    // Read under the mutex: an entry that leaves the overlay is in the tree,
+    // and in this figure, before.
     auto newest = max_version_.load(std::memory_order_acquire);
     for (auto& x : xs)
       if ((if_absent || x.data.version <= newest) && !overlay_.peek(x.key))

@@ -41,8 +41,7 @@ lmdb_store::open(const disk_options& opts,
                  const compression_options& compression,
                  const std::string& path) {
   try {
-    return std::unique_ptr<lmdb_store>{
-      new lmdb_store(opts, compression, path)};
+    return std::unique_ptr<lmdb_store>{new lmdb_store(opts, compression, path)};
   } catch (const lmdb_fault& x) {
     return x.why;
   } catch (const std::bad_alloc&) {
@@ -67,12 +66,11 @@ lmdb_store::lmdb_store(const disk_options& opts,
   // being merged.
   std::uint64_t damaged = 0;
   auto& journals = env_.tables().journal;
-  overlay_.restore(lmdb_read_journal(env_, journals[state_.filling ^ 1],
-                                     codec_, damaged),
-                   true);
-  overlay_.restore(lmdb_read_journal(env_, journals[state_.filling], codec_,
+  overlay_.restore(lmdb_read_journal(env_, journals[state_.filling ^ 1], codec_,
                                      damaged),
-                   false);
+                   true);
+  overlay_.restore(
+    lmdb_read_journal(env_, journals[state_.filling], codec_, damaged), false);
   if (!overlay_.merging().empty())
     run_.emplace(overlay_.merging());
   quarantined_ = damaged;
@@ -93,8 +91,9 @@ lookup lmdb_store::answer(const record& x, lmdb_overlay::state what,
 }
 
 lookup lmdb_store::answer(const lmdb_slot& x, std::int64_t now_ms) const {
-  return answer(x.data, x.removed ? lmdb_overlay::state::removed
-                                  : lmdb_overlay::state::record,
+  return answer(x.data,
+                x.removed ? lmdb_overlay::state::removed
+                          : lmdb_overlay::state::record,
                 now_ms);
 }
 
@@ -204,8 +203,7 @@ remove_report lmdb_store::remove(std::span<const removal> xs,
   return result;
 }
 
-expected<std::uint64_t> lmdb_store::purge(const selector& what,
-                                          version_t up_to,
+expected<std::uint64_t> lmdb_store::purge(const selector& what, version_t up_to,
                                           std::int64_t now_ms) {
   lmdb_purge walk;
   walk.what = what;

@@ -4,33 +4,34 @@
 ///     stage -> overlay -> commit -> journal -> merge -> tree
 ///
 /// A change is visible as soon as it is staged, durable when the `commit` that
-/// took it has returned, and exactly counted when it has reached the tree. Small
-/// commits on an idle engine go straight into the tree. The reasons for the
-/// journal are in lmdb_journal.hpp.
+/// took it has returned, and exactly counted when it has reached the tree.
+/// Small commits on an idle engine go straight into the tree. The reasons for
+/// the journal are in lmdb_journal.hpp.
 ///
 /// Threads: any thread may look up, list, count and stage. `commit`, `flush`,
-/// `sweep`, `purge` and, through `store`, `put` and `remove` write to disk; they
-/// may be called from any thread too, one at a time gets on.
+/// `sweep`, `purge` and, through `store`, `put` and `remove` write to disk;
+/// they may be called from any thread too, one at a time gets on.
 ///
-/// Versions: what is staged is compared with the overlay and, unless it is newer
-/// than everything that ever reached the tree, with the tree. A removal leaves a
-/// marker until it has reached the tree; afterwards nothing tells that the key
-/// was there.
+/// Versions: what is staged is compared with the overlay and, unless it is
+/// newer than everything that ever reached the tree, with the tree. A removal
+/// leaves a marker until it has reached the tree; afterwards nothing tells that
+/// the key was there.
 ///
 /// Bound: the bytes of keys, values and index rows in the tree stay within
 /// `max_size`; the oldest entries go first, and go in the commit that would
-/// exceed it, or in further ones right after it when there are many. The file is
-/// larger than that: pages are about two thirds full, and the journal is in it.
+/// exceed it, or in further ones right after it when there are many. The file
+/// is larger than that: pages are about two thirds full, and the journal is in
+/// it.
 ///
-/// When the disk is full, an eighth of the entries is evicted, since their pages
-/// are then free, and the commit is tried again. The bound stays at what is left
-/// until the device has room again. When a commit fails for good, its changes
-/// stay in the overlay, visible, and the next commit tries again.
-/// While that goes on and the overlay is past `max_pending_size`, values are
-/// given up: the key is kept as a marker and becomes a miss, never an older
-/// value. Past a quarter more, the markers are given up as well, and everything
-/// with a version up to the highest one lost (the floor) is a miss, until it has
-/// been purged after the next successful commit.
+/// When the disk is full, an eighth of the entries is evicted, since their
+/// pages are then free, and the commit is tried again. The bound stays at what
+/// is left until the device has room again. When a commit fails for good, its
+/// changes stay in the overlay, visible, and the next commit tries again. While
+/// that goes on and the overlay is past `max_pending_size`, values are given
+/// up: the key is kept as a marker and becomes a miss, never an older value.
+/// Past a quarter more, the markers are given up as well, and everything with a
+/// version up to the highest one lost (the floor) is a miss, until it has been
+/// purged after the next successful commit.
 ///
 /// Damage: a record whose checksum does not hold is reported as `corrupt`,
 /// counted, and deleted with the next commit.
@@ -84,14 +85,14 @@ public:
   open(const disk_options& opts, const compression_options& compression,
        const std::string& path);
 
-  // -- store: each call returns when it is in the tree -------------------------
+  // -- store: each call returns when it is in the tree
+  // -------------------------
 
   tier_kind kind() const noexcept override {
     return tier_kind::disk;
   }
 
-  lookups fetch(std::span<const std::string> xs,
-                std::int64_t now_ms) override;
+  lookups fetch(std::span<const std::string> xs, std::int64_t now_ms) override;
 
   store_report put(std::span<const entry> xs, bool if_absent,
                    std::int64_t now_ms) override;
@@ -116,20 +117,20 @@ public:
 
   // -- staging: never touches the disk ----------------------------------------
 
-  /// Answers from the overlay. False if it does not know all keys; `out` is then
-  /// of no use.
+  /// Answers from the overlay. False if it does not know all keys; `out` is
+  /// then of no use.
   bool fetch_staged(std::span<const std::string> xs, std::int64_t now_ms,
                     lookups& out);
 
   /// Stages all of `xs`, or nothing and returns false if `probe` is needed.
-  bool try_stage(std::span<const entry> xs, bool if_absent,
-                 std::int64_t now_ms, store_report& out);
+  bool try_stage(std::span<const entry> xs, bool if_absent, std::int64_t now_ms,
+                 store_report& out);
 
   bool try_stage(std::span<const removal> xs, std::int64_t now_ms,
                  remove_report& out);
 
-  /// Stages with the knowledge from `probe`, between which and this call nothing
-  /// else may have been staged for these keys.
+  /// Stages with the knowledge from `probe`, between which and this call
+  /// nothing else may have been staged for these keys.
   store_report stage(std::span<const entry> xs, bool if_absent,
                      const lookups& known, std::int64_t now_ms);
 
@@ -154,8 +155,9 @@ public:
 
   // -- writing ----------------------------------------------------------------
 
-  /// Makes what is staged durable and goes on with the merge. On failure nothing
-  /// is lost: the changes are visible as before, and the next commit takes them.
+  /// Makes what is staged durable and goes on with the merge. On failure
+  /// nothing is lost: the changes are visible as before, and the next commit
+  /// takes them.
   expected<lmdb_progress> commit(std::int64_t now_ms);
 
   /// Commits until everything staged before the call is in the tree.

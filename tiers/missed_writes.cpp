@@ -51,6 +51,20 @@ void missed_writes::note(const selector& what, version_t up_to) {
   check_bounds();
 }
 
+// -- superseding --------------------------------------------------------------
+
+void missed_writes::supersede(const std::string& key, version_t limit) {
+  auto i = notes_.find(key);
+  if (i != notes_.end() && i->second.data.version < limit)
+    replace_note(i->second, removal_of(key, i->second.data.version));
+}
+
+void missed_writes::supersede(const selector& what, version_t up_to) {
+  for (auto& [key, note] : notes_)
+    if (note.data.version <= up_to && what.matches(key, note.data.tags))
+      replace_note(note, removal_of(key, note.data.version));
+}
+
 // -- hiding -------------------------------------------------------------------
 
 bool missed_writes::hides(const std::string& key, const record& found) const {

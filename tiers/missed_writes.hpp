@@ -73,6 +73,17 @@ public:
   /// Notes a purge; writes that it covers will not be replayed.
   void note(const selector& what, version_t up_to);
 
+  // -- superseding ------------------------------------------------------------
+
+  /// The tier is about to take a change of `key` that replaces everything older
+  /// than `limit`. An older noted write must not be replayed after it, or it
+  /// would come back once the change is a deletion, or has expired; the note
+  /// becomes a removal.
+  void supersede(const std::string& key, version_t limit);
+
+  /// Likewise for a purge.
+  void supersede(const selector& what, version_t up_to);
+
   // -- hiding -----------------------------------------------------------------
 
   /// True if `found`, which the tier holds under `key`, is older than something

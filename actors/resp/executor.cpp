@@ -193,7 +193,7 @@ void executor::deliver(session& s, const target& to, lookup& x,
   auto fitting = static_cast<std::size_t>(opts_.resp.output_soft_limit) / size;
   if (fitting < s.read_window)
     s.read_window = std::max<std::size_t>(fitting, 1);
-  else if (s.read_window < widest)
+  else if (s.read_window < std::min(fitting, widest))
     ++s.read_window;
   auto& slot = s.at(to.slot);
   auto before = slot.bytes();

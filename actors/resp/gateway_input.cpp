@@ -18,6 +18,10 @@ constexpr std::uint32_t largest_read = 64 * 1024;
 /// Reads in a row that must have been small before the buffer shrinks.
 constexpr std::uint32_t patience = 64;
 
+/// Times in a row that a session may fill its output and have the socket take all
+/// of it. Then the others get their turn.
+constexpr int most_turns = 4;
+
 /// Bytes that may wait in the session's buffer while it executes nothing.
 constexpr std::size_t most_waiting = 64 * 1024;
 
@@ -37,19 +41,33 @@ void gateway::received(caf::io::new_data_msg& x) {
     std::span<char> bytes{x.buf};
     auto used = execute(*s, bytes);
     s->in.append({bytes.data() + used, bytes.size() - used});
+    const bool full = s->unsent() >= opts_.resp.output_soft_limit;
     write_out(*s);
-    regulate(*s);
-    send_batches();
-    return;
+    if (!full || s->unsent() > 0) {
+      regulate(*s);
+      send_batches();
+      return;
+    }
   }
   go_on(*s);
   send_batches();
 }
 
 void gateway::go_on(session& s) {
-  if (!s.in.empty() && !s.closing)
-    s.in.erase_front(execute(s, s.in.span()));
-  write_out(s);
+  for (int turn = 0;; ++turn) {
+    if (!s.in.empty() && !s.closing)
+      s.in.erase_front(execute(s, s.in.span()));
+    // Full output ended the execution. If the socket takes all of it at once,
+    // no event will come to go on with.
+    const bool full = s.unsent() >= opts_.resp.output_soft_limit;
+    if (full && turn == most_turns && s.in_kernel_queue == 0) {
+      hand_over(s);
+      break;
+    }
+    write_out(s);
+    if (!full || s.unsent() > 0 || s.shut)
+      break;
+  }
   regulate(s);
 }
 

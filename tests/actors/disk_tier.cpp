@@ -209,11 +209,11 @@ CAF_TEST(writers wait while too much is pending) {
   opts.max_pending_size = 10'000;
   open();
   for (int i = 0; i < 20; ++i)
-    CAF_CHECK_EQUAL(put({make("k" + std::to_string(i),
-                              static_cast<version_t>(i) + 1,
-                              std::string(4000, 'x'))})
-                      .stored,
-                    1u);
+    CAF_CHECK_EQUAL(
+      put({make("k" + std::to_string(i), static_cast<version_t>(i) + 1,
+                std::string(4000, 'x'))})
+        .stored,
+      1u);
   CAF_CHECK_LESS_OR_EQUAL(extra("pending_bytes"), 15'000u);
   CAF_CHECK_GREATER(extra("commits"), 4u);
   CAF_CHECK_EQUAL(count(), 20u);
@@ -246,7 +246,7 @@ CAF_TEST(expired entries are swept) {
   CAF_CHECK_EQUAL(status().expirations, 1u);
 }
 
-CAF_TEST(outcomes partition the look-ups and a reset clears them) {
+CAF_TEST(outcomes partition the look - ups and a reset clears them) {
   open();
   put({make("a", 1)});
   wait(opts.commit_interval);
@@ -338,8 +338,8 @@ CAF_TEST(the tier runs on threads of its own and ends with the system) {
     keys names;
     entries xs;
     for (int i = 0; i < 20'000; ++i) {
-      xs.push_back(make("k" + std::to_string(i),
-                        static_cast<version_t>(i) + 1));
+      xs.push_back(
+        make("k" + std::to_string(i), static_cast<version_t>(i) + 1));
       names.push_back(xs.back().key);
     }
     if (round == 0)

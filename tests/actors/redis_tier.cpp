@@ -600,6 +600,29 @@ CAF_TEST(a full server serves look - ups and what is stale in it is hidden) {
   CAF_CHECK((***b)[0].hit());
 }
 
+CAF_TEST(what was deleted since is not written by a replay) {
+  start();
+  failure full{errc::no_space, "OOM"};
+  store({make("a", 5), make("b", 5), make("c", 5), make("d", 5)});
+  finish_store(outcome::failed, full);
+  // The server deletes although it is full.
+  remove("a", 6);
+  task<remove_job>(writer()).report.existed = {true};
+  finish(writer());
+  auto n = send<std::uint64_t>(
+    purge_atom_v, selector{selector::kind::key, 0, "b"}, version_t{7});
+  task<purge_job>(writer()).page = {1, "", true};
+  finish(writer());
+  store({make("c", 8)});
+  finish_store(outcome::stored);
+  pass(500ms);
+  auto& changes = task<replay_job>(writer()).changes;
+  CAF_CHECK((changes.puts == entries{make("d", 5)}));
+  CAF_CHECK_EQUAL(changes.gone.size(), 3u);
+  finish(writer());
+  CAF_CHECK(up());
+}
+
 CAF_TEST(a failed promotion is not made up for) {
   start();
   promote({make("a")});

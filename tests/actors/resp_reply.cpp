@@ -112,7 +112,7 @@ CAF_TEST(large values are shared and small ones are copied) {
   CAF_CHECK_EQUAL(out.size(), 0u);
 }
 
-CAF_TEST(a queue gives back what it was given, in any steps) {
+CAF_TEST(a queue gives back what it was given in any steps) {
   // Seed 11.
   std::mt19937 random{11};
   for (int round = 0; round < 200; ++round) {

@@ -55,6 +55,7 @@ def run(folder, data):
     value = os.urandom(100_000)
     for i in range(1000):  # 100 MB: more than the file system could ever hold
         check(client.set(f"k{i}", value), f"SET {i} was refused")
+    print(node.tiers(), node.log_text())
     wait_until(lambda: node.tiers()["disk"]["state"] != "up",
                "the full disk shows in the tier's state")
     print("disk:", node.tiers()["disk"]["state"],

@@ -120,7 +120,7 @@ def main():
         node = folder.node([f"resp.max_clients={CLIENTS}",
                             "resp.max_request_size=4MiB",
                             "cache.max_value_size=1MiB",
-                            "resp.output_stall=2s", "cache.chain=[\"memory\"]"])
+                            "resp.output_stall=2s", "cache.chain=memory"])
         connections(node)
         request_size(node)
         slow_reader(node)

@@ -18,10 +18,10 @@ VALUE = "x" * 100
 
 
 def load(node, test, requests):
-    """redis-benchmark in the background; -e shows error replies."""
+    """redis-benchmark in the background; it ends at the first error reply."""
     return subprocess.Popen(
         ["redis-benchmark", "-p", str(node.port), "-t", test, "-c", "50",
-         "-n", str(requests), "-r", str(KEYS), "-d", "100", "-e", "--csv"],
+         "-n", str(requests), "-r", str(KEYS), "-d", "100", "--csv"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -29,8 +29,7 @@ def judge(name, process, bound):
     text, _ = process.communicate(timeout=300)
     check_equal(process.returncode, 0, f"{name}: redis-benchmark: {text}")
     rows = list(csv.DictReader(io.StringIO(text[text.index('"test"'):])))
-    check_equal(len(rows), 1, f"{name}: error replies: {text}")
-    check("rror" not in text, f"{name}: error replies: {text}")
+    check_equal(len(rows), 1, f"{name}: redis-benchmark: {text}")
     longest = float(rows[0]["max_latency_ms"])
     print(f"{name}: {rows[0]['rps']} requests/s, p99"
           f" {rows[0]['p99_latency_ms']} ms, longest {longest} ms")
@@ -55,9 +54,8 @@ def outage(folder, node, server, name, begin, end, bound):
         wait_until(lambda: node.client().info("stats"), "node answers")
         begin()
         judge(f"{name}, {test}", process, bound)
-        if test == "get":
-            # The load may have needed nothing of Redis; a write needs it.
-            node.client().set("written during the outage", name)
+        # The load may have needed nothing of Redis; a write needs it.
+        node.client().set("written during the outage", name)
         wait_until(lambda: state(node) != "up", "the breaker opens")
         health = node.http("/health")
         check_equal(health["status"], "degraded", f"/health: {health}")

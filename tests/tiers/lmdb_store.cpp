@@ -110,8 +110,7 @@ struct fixture {
   }
 
   std::multiset<std::string> keys_of(const std::string& glob,
-                                     std::size_t budget,
-                                     tenant_id tenant = 0) {
+                                     std::size_t budget, tenant_id tenant = 0) {
     std::multiset<std::string> result;
     std::string cursor;
     for (auto done = false; !done;) {
@@ -175,7 +174,7 @@ CAF_TEST(entries over a limit are refused) {
   CAF_CHECK_EQUAL(put(make("a", 1, std::string(101, 'x'))).refused, 1u);
   CAF_CHECK_EQUAL(put(make("a", 1, "x", 0, {std::string(65536, 't')})).refused,
                   1u);
-  CAF_CHECK_EQUAL(put(make("a", 1, "x", t0)).refused, 1u); // expired
+  CAF_CHECK_EQUAL(put(make("a", 1, "x", t0)).refused, 1u);    // expired
   CAF_CHECK_EQUAL(put({"x", make("a", 1).data}).refused, 1u); // no tenant
   CAF_CHECK_EQUAL(put(make("a", 1, std::string(100, 'x'))).stored, 1u);
   CAF_CHECK_EQUAL(get("").what, lookup::outcome::miss);
@@ -219,8 +218,8 @@ CAF_TEST(keys of any length are kept apart) {
   std::map<std::string, std::string> model;
   std::string base(2000, 'k');
   version_t version = 0;
-  for (std::size_t size : {1, 467, 468, 469, 483, 484, 485, 486, 509, 510, 511,
-                           1000, 1999}) {
+  for (std::size_t size :
+       {1, 467, 468, 469, 483, 484, 485, 486, 509, 510, 511, 1000, 1999}) {
     for (auto last : {'a', 'b'}) {
       auto name = base.substr(0, size) + last;
       auto text = std::to_string(size) + last;
@@ -260,6 +259,19 @@ CAF_TEST(the oldest entries leave when the bound is reached) {
   auto first = 500 - static_cast<int>(x.entries);
   CAF_CHECK_EQUAL(value(numbered("k", first - 1)), "-");
   CAF_CHECK_NOT_EQUAL(value(numbered("k", first)), "-");
+}
+
+CAF_TEST(entries that are written again stay) {
+  opts.max_size = 100'000;
+  open();
+  version_t version = 0;
+  for (int i = 0; i < 2000; ++i) {
+    put(make(numbered("k", i), ++version, std::string(400, 'x')));
+    if (i % 10 == 0)
+      put(make("again", ++version));
+    CAF_REQUIRE_EQUAL(value("again"), "value");
+  }
+  CAF_CHECK_GREATER(status().evictions, 1000u);
 }
 
 CAF_TEST(a batch larger than the bound leaves the store within it) {

@@ -221,6 +221,24 @@ CAF_TEST(the floor never goes down and old notes below it are pointless) {
   CAF_CHECK_EQUAL(missed.size(), 1u);
 }
 
+CAF_TEST(a superseded write is removed and not written by the replay) {
+  write("a", 5);
+  write("b", 5, {"red"});
+  write("c", 5);
+  missed.supersede(key("a"), 6);
+  missed.supersede(key("c"), 5);
+  missed.supersede(key("none"), 6);
+  missed.supersede({kind::tag, 0, "red"}, 5);
+  auto batch = missed.next(10);
+  CAF_REQUIRE_EQUAL(batch.puts.size(), 1u);
+  CAF_CHECK_EQUAL(batch.puts[0].key, key("c"));
+  CAF_CHECK_EQUAL(batch.gone.size(), 2u);
+  CAF_CHECK(hides("a", 5));
+  CAF_CHECK(!hides("a", 6));
+  CAF_CHECK(hides("b", 5));
+  CAF_CHECK_EQUAL(missed.size(), 3u);
+}
+
 CAF_TEST(overwriting a note gives its bytes back) {
   write("a", 1);
   auto bytes = missed.bytes();

@@ -1,0 +1,224 @@
+#include "tiers/lmdb_txn.hpp"
+
+#include "tiers/lmdb_env.hpp"
+
+#include <lmdb.h>
+
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace terrace {
+
+namespace {
+
+/// A device with less room than this is full.
+constexpr std::uint64_t full_below = 1 << 20;
+
+errc classify(int rc) noexcept {
+  switch (rc) {
+    case ENOSPC:
+    case EDQUOT:
+    case ENOMEM:
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+      return errc::no_space;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return errc::read_only;
+    case EBUSY:
+    case EAGAIN:
+      return errc::in_use;
+    case MDB_INVALID:
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INCOMPATIBLE:
+      return errc::corrupt;
+    case MDB_VERSION_MISMATCH:
+      return errc::unsupported_format;
+    case MDB_READERS_FULL:
+      return errc::overloaded;
+    default:
+      return errc::io_failure;
+  }
+}
+
+/// True when found, false when absent; anything else is thrown.
+bool found(int rc, const char* what) {
+  if (rc == MDB_NOTFOUND)
+    return false;
+  lmdb_check(rc, what);
+  return true;
+}
+
+MDB_val to_val(std::string_view x) noexcept {
+  return {x.size(), const_cast<char*>(x.data())};
+}
+
+std::string_view to_view(const MDB_val& x) noexcept {
+  return {static_cast<const char*>(x.mv_data), x.mv_size};
+}
+
+} // namespace
+
+// -- errors -------------------------------------------------------------------
+
+void lmdb_fail(int rc, std::string what) {
+  what.append(": ").append(mdb_strerror(rc));
+  throw lmdb_fault{{classify(rc), std::move(what)}};
+}
+
+void lmdb_check(int rc, const char* what) {
+  if (rc != MDB_SUCCESS)
+    lmdb_fail(rc, what);
+}
+
+std::uint64_t lmdb_free_on_device(const char* path) noexcept {
+  struct statvfs x {};
+  if (::statvfs(path, &x) != 0)
+    return 0;
+  return static_cast<std::uint64_t>(x.f_bavail) * x.f_frsize;
+}
+
+std::string_view lmdb_integer(const std::uint64_t& x) noexcept {
+  return {reinterpret_cast<const char*>(&x), sizeof(x)};
+}
+
+// -- lmdb_cursor --------------------------------------------------------------
+
+lmdb_cursor::lmdb_cursor(MDB_txn* txn, lmdb_table table) {
+  lmdb_check(mdb_cursor_open(txn, table, &cursor_), "mdb_cursor_open");
+}
+
+lmdb_cursor::~lmdb_cursor() {
+  mdb_cursor_close(cursor_);
+}
+
+bool lmdb_cursor::move(std::string_view key, int op) {
+  auto k = to_val(key);
+  MDB_val v{};
+  auto rc = mdb_cursor_get(cursor_, &k, &v, static_cast<MDB_cursor_op>(op));
+  // On an empty table LMDB answers a move with EINVAL in some states.
+  if (rc == EINVAL && op == MDB_NEXT)
+    return false;
+  if (!found(rc, "mdb_cursor_get"))
+    return false;
+  key_ = to_view(k);
+  value_ = to_view(v);
+  return true;
+}
+
+bool lmdb_cursor::find(std::string_view key) {
+  return move(key, MDB_SET_KEY);
+}
+
+bool lmdb_cursor::find_at_least(std::string_view key) {
+  return key.empty() ? first() : move(key, MDB_SET_RANGE);
+}
+
+bool lmdb_cursor::first() {
+  return move({}, MDB_FIRST);
+}
+
+bool lmdb_cursor::last() {
+  return move({}, MDB_LAST);
+}
+
+bool lmdb_cursor::next() {
+  return move({}, MDB_NEXT);
+}
+
+bool lmdb_cursor::insert(std::string_view key, std::string_view value) {
+  auto k = to_val(key);
+  auto v = to_val(value);
+  auto rc = mdb_cursor_put(cursor_, &k, &v, MDB_NOOVERWRITE);
+  if (rc == MDB_KEYEXIST) {
+    key_ = key;
+    value_ = to_view(v);
+    return false;
+  }
+  lmdb_check(rc, "mdb_cursor_put");
+  return true;
+}
+
+void lmdb_cursor::append(std::string_view key, std::string_view value) {
+  auto k = to_val(key);
+  auto v = to_val(value);
+  lmdb_check(mdb_cursor_put(cursor_, &k, &v, MDB_APPEND), "mdb_cursor_put");
+}
+
+void lmdb_cursor::replace(std::string_view key, std::string_view value) {
+  auto k = to_val(key);
+  auto v = to_val(value);
+  lmdb_check(mdb_cursor_put(cursor_, &k, &v, MDB_CURRENT), "mdb_cursor_put");
+}
+
+void lmdb_cursor::erase() {
+  lmdb_check(mdb_cursor_del(cursor_, 0), "mdb_cursor_del");
+}
+
+// -- lmdb_write ---------------------------------------------------------------
+
+lmdb_write::lmdb_write(MDB_env* env) {
+  lmdb_check(mdb_txn_begin(env, nullptr, 0, &txn_), "mdb_txn_begin");
+}
+
+lmdb_write::~lmdb_write() {
+  if (txn_)
+    mdb_txn_abort(txn_);
+}
+
+void lmdb_write::commit() {
+  auto* env = mdb_txn_env(txn_);
+  auto* txn = std::exchange(txn_, nullptr); // freed by LMDB in any case
+  auto rc = mdb_txn_commit(txn);
+  // LMDB calls it an I/O error when only a part fits on the device.
+  const char* path = nullptr;
+  if (rc == EIO && mdb_env_get_path(env, &path) == MDB_SUCCESS
+      && lmdb_free_on_device(path) < full_below)
+    rc = ENOSPC;
+  lmdb_check(rc, "mdb_txn_commit");
+}
+
+void lmdb_write::clear(lmdb_table table) {
+  lmdb_check(mdb_drop(txn_, table, 0), "mdb_drop");
+}
+
+// -- lmdb_read ----------------------------------------------------------------
+
+lmdb_read::lmdb_read(lmdb_env& env) : env_(env) {
+  {
+    std::lock_guard lock{env.mutex_};
+    if (!env.idle_.empty()) {
+      txn_ = env.idle_.back();
+      env.idle_.pop_back();
+    }
+  }
+  if (!txn_) {
+    lmdb_check(mdb_txn_begin(env.env_, nullptr, MDB_RDONLY, &txn_),
+               "mdb_txn_begin");
+  } else if (auto rc = mdb_txn_renew(txn_); rc != MDB_SUCCESS) {
+    mdb_txn_abort(txn_);
+    lmdb_fail(rc, "mdb_txn_renew");
+  }
+}
+
+lmdb_read::~lmdb_read() {
+  mdb_txn_reset(txn_);
+  std::lock_guard lock{env_.mutex_};
+  env_.idle_.push_back(txn_);
+}
+
+bool lmdb_read::get(lmdb_table table, std::string_view key,
+                    std::string_view& out) {
+  auto k = to_val(key);
+  MDB_val v{};
+  if (!found(mdb_get(txn_, table, &k, &v), "mdb_get"))
+    return false;
+  out = to_view(v);
+  return true;
+}
+
+} // namespace terrace
