@@ -101,7 +101,7 @@ void coordinator_state::shut_down(const caf::error& reason) {
 }
 
 void coordinator_state::quit_if_idle() {
-  if (stopping_ && walks_.empty() && open_applies_ == 0)
+  if (stopping_ && walks_.empty() && open_applies_ == 0 && open_checks_ == 0)
     self_->quit(stopping_);
 }
 

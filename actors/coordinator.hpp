@@ -142,7 +142,9 @@ private:
   void promote(const tier_walk& steps, const std::vector<lookup>& results,
                const std::vector<bool>& keep);
 
-  void deliver(fetch_waiter& to, std::string_view key, const lookup& x);
+  /// `keep` is false if the key was changed during the look-up.
+  void deliver(fetch_waiter& to, std::string_view key, const lookup& x,
+               bool keep);
 
   bool usable(std::size_t tier, std::size_t n);
 
@@ -189,10 +191,16 @@ private:
 
   caf::result<claim> make_claim(const std::string& key, std::uint64_t load_ms);
 
+  /// Answers a claim from memory, or looks for the key in the tiers.
+  void look_for(const std::string& key, fetch_waiter to);
+
   /// Gives the duty to load to `to`, or lets it wait for who has it.
   void load_or_wait(std::string_view key, load_waiter to);
 
   void give_duty(single_flight<load_waiter>::id flight, load_waiter& to);
+
+  /// Ends a load: all who wait get `x`.
+  void end_load(single_flight<load_waiter>::id flight, const lookup& x);
 
   caf::result<mutation_result> fulfil(std::uint64_t token, mutation x);
 
@@ -244,6 +252,7 @@ private:
   std::map<std::uint64_t, duty> duties_;        ///< by token
   std::uint64_t last_token_ = 0;                ///< latest token given out
   bool ticking_ = false;                        ///< a tick is on its way
+  std::size_t open_checks_ = 0;                 ///< loads about to begin
   std::size_t open_applies_ = 0;                ///< apply requests unanswered
   caf::error stopping_;                         ///< set while shutting down
   counters counters_;                           ///< since start or reset

@@ -18,22 +18,28 @@ caf::result<claim> coordinator_state::make_claim(const std::string& key,
   if (!is_qualified(key))
     return make_error(errc::invalid_argument, "unqualified key");
   ++counters_.fetched_keys;
+  auto promise = self_->make_response_promise<claim>();
+  look_for(key, {nullptr, 0, promise, load_ms});
+  return promise;
+}
+
+void coordinator_state::look_for(const std::string& key, fetch_waiter to) {
   {
     auto pinned = setup_.view->pin();
     auto* node = setup_.view->peek(pinned, key, setup_.view->hash(key),
                                    setup_.now());
     if (node) {
       ++counters_.hits;
-      return claim{lookup::found(node->data(), tier_kind::memory), 0};
+      to.claimant.deliver(
+        claim{lookup::found(node->data(), tier_kind::memory), 0});
+      return;
     }
   }
-  auto promise = self_->make_response_promise<claim>();
-  auto [flight, fresh] = flights_.join(key, {nullptr, 0, promise, load_ms});
+  auto [flight, fresh] = flights_.join(key, std::move(to));
   if (fresh)
     start_walk({key}, {flight});
   else
     ++counters_.coalesced;
-  return promise;
 }
 
 void coordinator_state::load_or_wait(std::string_view key, load_waiter to) {
@@ -48,13 +54,52 @@ void coordinator_state::load_or_wait(std::string_view key, load_waiter to) {
   }
   // Who has the duty does not wait.
   auto& waiters = loads_.waiters(flight);
-  auto leader = std::move(waiters.back());
+  auto leader = std::make_shared<load_waiter>(std::move(waiters.back()));
   waiters.pop_back();
-  give_duty(flight, leader);
+  std::string name{key};
+  if (!has_memory_) {
+    give_duty(flight, *leader);
+    return;
+  }
+  // What was loaded or written a moment ago may still be on its way into
+  // memory: this question comes after it.
+  ++open_checks_;
+  auto id = flight;
+  self_
+    ->request(setup_.tiers.front().actor, caf::infinite, fetch_atom_v,
+              keys{name})
+    .then(
+      [this, id, leader](const lookups& xs) {
+        --open_checks_;
+        if (!xs.empty() && xs.front().hit()) {
+          leader->promise.deliver(claim{xs.front(), 0});
+          end_load(id, xs.front());
+        } else {
+          give_duty(id, *leader);
+        }
+        quit_if_idle();
+      },
+      [this, id, leader](caf::error&) {
+        --open_checks_;
+        give_duty(id, *leader);
+        quit_if_idle();
+      });
+}
+
+void coordinator_state::end_load(single_flight<load_waiter>::id flight,
+                                 const lookup& x) {
+  for (auto& waiter : loads_.land(flight).waiters)
+    waiter.promise.deliver(claim{x, 0});
 }
 
 void coordinator_state::give_duty(single_flight<load_waiter>::id flight,
                                   load_waiter& to) {
+  if (stopping_) {
+    to.promise.deliver(make_error(errc::shutting_down));
+    for (auto& waiter : loads_.land(flight).waiters)
+      waiter.promise.deliver(make_error(errc::shutting_down));
+    return;
+  }
   ++counters_.loads;
   auto token = ++last_token_;
   duties_[token] = {flight,
@@ -76,8 +121,8 @@ caf::result<mutation_result> coordinator_state::fulfil(std::uint64_t token,
     return make_error(errc::timeout, "the duty to load has passed on");
   auto flight = loads_.land(i->second.flight);
   duties_.erase(i);
-  record loaded{x.value, setup_.clock->next(setup_.now()), x.expires_ms,
-                x.tags, x.compress};
+  record loaded{x.value, setup_.clock->next(setup_.now()), x.expires_ms, x.tags,
+                x.compress};
   for (auto& waiter : flight.waiters)
     waiter.promise.deliver(claim{lookup::found(loaded, tier_kind::none), 0});
   // The key is the one that was claimed, whatever the message says.

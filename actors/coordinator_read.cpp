@@ -108,7 +108,7 @@ void coordinator_state::finish(std::uint64_t id) {
         ++counters_.not_kept;
     }
     for (auto& waiter : flight.waiters)
-      deliver(waiter, flight.key, x);
+      deliver(waiter, flight.key, x, flight.keep);
   }
   if (setup_.cache.promote)
     promote(steps, results, keep);
@@ -136,7 +136,13 @@ void coordinator_state::promote(const tier_walk& steps,
 }
 
 void coordinator_state::deliver(fetch_waiter& to, std::string_view key,
-                                const lookup& x) {
+                                const lookup& x, bool keep) {
+  if (!to.request && !x.hit() && !keep) {
+    // Somebody wrote the key meanwhile, perhaps who loaded it: look again
+    // before loading it a second time.
+    look_for(std::string{key}, std::move(to));
+    return;
+  }
   switch (x.what) {
     case lookup::outcome::hit:
       ++counters_.hits;

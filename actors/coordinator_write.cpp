@@ -121,10 +121,9 @@ void coordinator_state::add(change_group& group, const apply_ptr& request,
       send(group, request);
     result.applied = true;
     group.tiers.push_back(tiers_for(x));
-    group.puts.push_back(
-      {std::move(x.key),
-       {std::move(x.value), result.version, x.expires_ms, std::move(x.tags),
-        x.compress}});
+    group.puts.push_back({std::move(x.key),
+                          {std::move(x.value), result.version, x.expires_ms,
+                           std::move(x.tags), x.compress}});
     group.put_at.push_back(index);
   } else {
     // A put that has expired already is an erasure that always applies.

@@ -1,6 +1,7 @@
 #include "actors/disk_tier.hpp"
 
 #include "actors/log.hpp"
+#include "config/quantity.hpp"
 
 #include <algorithm>
 
@@ -77,13 +78,16 @@ tier_status disk_tier_state::status() {
   result.expirations -= baseline_.expirations;
   for (auto counter : engine_counters)
     result.extra[counter] -= baseline_.extra[counter];
-  result.skipped = setup_.health->skipped.load(std::memory_order_relaxed)
-                   - baseline_.skipped;
   result.extra["waiting_writes"] = line_.size();
   result.extra["waiting_lookups"] = waiting_keys_;
   if (why_) {
     result.state = "degraded";
     result.reason = to_string(why_);
+  } else if (result.capacity_bytes < setup_.opts.max_size) {
+    // The engine has given up entries to get its commits through.
+    result.state = "degraded";
+    result.reason = "the device is full; bounded to "
+                    + format_size(result.capacity_bytes);
   }
   return result;
 }
@@ -92,7 +96,6 @@ void disk_tier_state::reset() {
   counters_.reset();
   baseline_ = {};
   setup_.store->describe(baseline_);
-  baseline_.skipped = setup_.health->skipped.load(std::memory_order_relaxed);
 }
 
 // -- death --------------------------------------------------------------------

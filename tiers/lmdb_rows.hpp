@@ -15,8 +15,8 @@
 /// neighbours in `data` are neighbours in `order` and are evicted together;
 /// among the entries of one merge the age is that of their keys' order. An
 /// entry that is overwritten goes to the young end only from the older half of
-/// the order: moving every time made a third of all pages written. What is
-/// evicted has thus not been written while the younger half came in.
+/// the order, since each move rewrites a page of it. What is evicted has thus
+/// not been written while the younger half came in.
 ///
 /// `until` is when the record leaves the disk: its expiry or, if sooner, the
 /// end of its longest stay; 0 means never.

@@ -15,7 +15,7 @@ void executor::count(const lookup& x) noexcept {
       break;
     default:
       ++counters_.errors;
-      ++counters_.error_replies;
+      counters_.error_replies += is_refusal(x.code) ? 1 : 0;
   }
 }
 

@@ -16,6 +16,11 @@ std::string error_text(const failure& why) {
 
 // -- what look-ups mean -------------------------------------------------------
 
+bool is_refusal(errc x) noexcept {
+  return x == errc::overloaded || x == errc::shutting_down
+         || x == errc::invalid_argument;
+}
+
 std::int64_t number_of(shape what, bool found, std::size_t size,
                        std::int64_t expires_ms, std::int64_t now_ms) noexcept {
   if (what == shape::exists)
@@ -64,8 +69,7 @@ slot::slot(shape what, std::uint32_t results, bool muted)
     many_.resize(results);
 }
 
-slot::slot()
-  : what_(shape::text), left_(0), text_(std::make_unique<output>()) {
+slot::slot() : what_(shape::text), left_(0), text_(std::make_unique<output>()) {
   // nop
 }
 
@@ -87,7 +91,7 @@ void slot::put(std::uint32_t index, blob x) {
 
 void slot::put(std::uint32_t index, lookup& x, std::int64_t now_ms) {
   --left_;
-  if (x.what == lookup::outcome::error) {
+  if (x.what == lookup::outcome::error && is_refusal(x.code)) {
     code_ = x.code;
     return;
   }

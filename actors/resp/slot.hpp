@@ -28,6 +28,12 @@ enum class shape : std::uint8_t {
   applied,     ///< changes: how many were applied
 };
 
+/// True if the node did not look at all, which the client has to be told. Any
+/// other error of a look-up means that no tier has the key and one could not be
+/// asked: to a client that is a miss, because it knows where else to get the
+/// value; the tier's counters and INFO tell the rest.
+bool is_refusal(errc x) noexcept;
+
 /// The number that a look-up means to a command of shape `exists`, `size`, or one
 /// of the times. `expires_ms` and `size` are read only if the key was found.
 std::int64_t number_of(shape what, bool found, std::size_t size,

@@ -205,9 +205,11 @@ CAF_TEST(look-ups become what the command wants) {
     CAF_CHECK_EQUAL(answer(lookup::missed()), x.absent);
     CAF_CHECK_EQUAL(answer(hit("hello", now + 1600)), x.present);
     CAF_CHECK_EQUAL(answer(hit("hello")), x.forever);
-    CAF_CHECK_EQUAL(answer(lookup::failed(errc::timeout)),
-                    "-ERR The operation did not finish within its time "
-                    "limit.\r\n");
+    // A tier that could not be asked is a miss to the client.
+    CAF_CHECK_EQUAL(answer(lookup::failed(errc::timeout)), x.absent);
+    CAF_CHECK_EQUAL(answer(lookup::failed(errc::overloaded)),
+                    "-ERR A limit on queued work is reached; try again "
+                    "later.\r\n");
   }
 }
 
@@ -247,14 +249,13 @@ CAF_TEST(several results make one reply in the order of the keys) {
   CAF_CHECK_EQUAL(render(uut, true), "*3\r\n$1\r\na\r\n_\r\n$1\r\nc\r\n");
 }
 
-CAF_TEST(one failed result makes the reply an error) {
+CAF_TEST(one refused look-up makes the reply an error) {
   slot uut{shape::values, 2, false};
   auto x = hit("a");
   uut.put(0, x, 0);
-  auto failed = lookup::failed(errc::unavailable);
+  auto failed = lookup::failed(errc::shutting_down);
   uut.put(1, failed, 0);
-  CAF_CHECK_EQUAL(render(uut),
-                  "-ERR The tier or server cannot be reached.\r\n");
+  CAF_CHECK_EQUAL(render(uut), "-ERR The node is shutting down.\r\n");
 }
 
 CAF_TEST(a muted command leaves no reply) {

@@ -43,7 +43,7 @@ def main():
 
 def run(folder, data):
     server = folder.redis()
-    node = folder.node(["memory.max_size=64MiB", "disk.max_size=1GiB",
+    node = folder.node(["memory.max_size=64MiB", "disk.max_size=40MiB",
                         "disk.max_pending_size=16MiB",
                         "compression.enabled=false"], server.url)
     client = node.client()
@@ -55,7 +55,6 @@ def run(folder, data):
     value = os.urandom(100_000)
     for i in range(1000):  # 100 MB: more than the file system could ever hold
         check(client.set(f"k{i}", value), f"SET {i} was refused")
-    print(node.tiers(), node.log_text())
     wait_until(lambda: node.tiers()["disk"]["state"] != "up",
                "the full disk shows in the tier's state")
     print("disk:", node.tiers()["disk"]["state"],
