@@ -1,5 +1,5 @@
-/// Further I/O threads. CAF's middleman has one; each of these has a multiplexer
-/// of its own, and brokers that live on it.
+/// Further I/O threads. CAF's middleman has one; each of these has a
+/// multiplexer of its own, and brokers that live on it.
 #pragma once
 
 #include <caf/all.hpp>

@@ -3,11 +3,11 @@
 /// to date later and in large portions, sorted by key.
 ///
 /// Why: a change of a random key in a tree rewrites a whole page of 4 KiB. With
-/// a million entries of 100 bytes, commits of 10,000 to 100,000 changes straight
-/// into the tree were measured at 75,000 to 150,000 changes a second, whatever
-/// their size; the journal took 30,000 in 20 to 50 ms. A merge of 220,000
-/// changes was measured to write 282 MB, 1.3 KB a change, where a change alone
-/// writes a page of each table that it concerns.
+/// a million entries of 100 bytes, commits of 10,000 to 100,000 changes
+/// straight into the tree were measured at 75,000 to 150,000 changes a second,
+/// whatever their size; the journal took 30,000 in 20 to 50 ms. A merge of
+/// 220,000 changes was measured to write 282 MB, 1.3 KB a change, where a
+/// change alone writes a page of each table that it concerns.
 ///
 /// There are two journals. One takes new changes while the other is merged; a
 /// merged journal is emptied in the same commit as its last changes reach the

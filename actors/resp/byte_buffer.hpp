@@ -1,5 +1,5 @@
-/// A growing run of bytes for sockets: unlike `std::vector` it neither fills new
-/// room with zeros nor keeps a large block once it has been emptied.
+/// A growing run of bytes for sockets: unlike `std::vector` it neither fills
+/// new room with zeros nor keeps a large block once it has been emptied.
 #pragma once
 
 #include <algorithm>

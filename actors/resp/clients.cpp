@@ -79,8 +79,8 @@ std::string client_registry::list(
   return result;
 }
 
-std::size_t client_registry::kill(
-  const std::function<bool(const client_info&)>& wanted) {
+std::size_t
+client_registry::kill(const std::function<bool(const client_info&)>& wanted) {
   std::lock_guard lock{mutex_};
   std::size_t result = 0;
   for (auto& [id, x] : all_) {

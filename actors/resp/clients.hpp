@@ -1,5 +1,5 @@
-/// All connections of all I/O threads, for CLIENT LIST, CLIENT KILL and the limit
-/// on connections.
+/// All connections of all I/O threads, for CLIENT LIST, CLIENT KILL and the
+/// limit on connections.
 #pragma once
 
 #include <atomic>

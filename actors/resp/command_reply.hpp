@@ -12,8 +12,8 @@ namespace terrace::resp {
 /// Number of commands, subcommands not counted.
 std::size_t command_count() noexcept;
 
-/// COMMAND INFO: an array with an entry per name, null for unknown ones; without
-/// names an entry per command.
+/// COMMAND INFO: an array with an entry per name, null for unknown ones;
+/// without names an entry per command.
 void write_command_infos(reply_writer out, arguments names);
 
 /// COMMAND DOCS: a map from name to facts; unknown names are left out.

@@ -131,8 +131,8 @@ struct command {
 /// All rows, sorted by name; subcommands stand behind their command.
 std::span<const command> command_table() noexcept;
 
-/// The command called `name` in any case; null if there is none. Subcommands are
-/// not found.
+/// The command called `name` in any case; null if there is none. Subcommands
+/// are not found.
 const command* find_command(std::string_view name) noexcept;
 
 /// The subcommands of `x`; empty if it has none.

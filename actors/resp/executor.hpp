@@ -1,7 +1,7 @@
-/// Executes requests for one I/O thread. Reads that L1 can answer are answered at
-/// once; everything else becomes requests to coordinators or a call of another
-/// actor. Knows no socket and no actor: what is to be sent lies in the shard
-/// queues and in the session.
+/// Executes requests for one I/O thread. Reads that L1 can answer are answered
+/// at once; everything else becomes requests to coordinators or a call of
+/// another actor. Knows no socket and no actor: what is to be sent lies in the
+/// shard queues and in the session.
 #pragma once
 
 #include "actors/clock.hpp"
@@ -55,13 +55,13 @@ public:
 
   // -- requests ---------------------------------------------------------------
 
-  /// Hashes the first keys of `xs`, whose commands are known already, and asks the
-  /// processor for the memory they will need.
+  /// Hashes the first keys of `xs`, whose commands are known already, and asks
+  /// the processor for the memory they will need.
   void prepare(const session& s, std::span<invocation> xs) const;
 
   /// Executes one request that `prepare` has seen.
-  verdict run(session& s, const invocation& x, const epoch_domain::guard& pinned,
-              std::int64_t now_ms);
+  verdict run(session& s, const invocation& x,
+              const epoch_domain::guard& pinned, std::int64_t now_ms);
 
   // -- results ----------------------------------------------------------------
 
@@ -81,8 +81,8 @@ public:
     return shards_[i];
   }
 
-  /// Shards with something new to send since the last call; valid until the next
-  /// call.
+  /// Shards with something new to send since the last call; valid until the
+  /// next call.
   const std::vector<std::size_t>& take_dirty();
 
   const request_counters& counters() const noexcept {
@@ -245,10 +245,11 @@ private:
   std::vector<std::uint64_t> hashes_;
 };
 
-// -- keys in place --------------------------------------------------------------
+// -- keys in place
+// --------------------------------------------------------------
 
-/// Writes the tenant into the two bytes before `arg`, which the parser keeps free
-/// for it, and returns the qualified key. Saves a copy per key.
+/// Writes the tenant into the two bytes before `arg`, which the parser keeps
+/// free for it, and returns the qualified key. Saves a copy per key.
 inline std::string_view qualify_in_place(std::string_view arg,
                                          tenant_id tenant) noexcept {
   auto* p = const_cast<char*>(arg.data()) - tenant_prefix_size;

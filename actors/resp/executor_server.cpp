@@ -210,9 +210,8 @@ verdict executor::cache_invalidate(context& c) {
   x.what = service_call::kind::invalidate;
   x.selected.tenant = c.s.tenant;
   auto known = [&] {
-    for (auto what :
-         {kind::key, kind::prefix, kind::glob, kind::tag, kind::tenant,
-          kind::all}) {
+    for (auto what : {kind::key, kind::prefix, kind::glob, kind::tag,
+                      kind::tenant, kind::all}) {
       if (same_word(c.arg(1), to_string(what))) {
         x.selected.what = what;
         return true;
@@ -222,8 +221,8 @@ verdict executor::cache_invalidate(context& c) {
   };
   if (!known())
     return error(c, "ERR expected KEY, PREFIX, GLOB, TAG, TENANT or ALL");
-  const bool whole
-    = x.selected.what == kind::tenant || x.selected.what == kind::all;
+  const bool whole = x.selected.what == kind::tenant
+                     || x.selected.what == kind::all;
   if (c.size() != (whole ? 2u : 3u))
     return wrong_arity(c, *c.req.what);
   if (!whole)

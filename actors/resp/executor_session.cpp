@@ -1,8 +1,8 @@
 // Commands about the connection itself.
 
 #include "actors/resp/executor.hpp"
-#include "actors/resp/words.hpp"
 #include "actors/resp/version.hpp"
+#include "actors/resp/words.hpp"
 
 #include <array>
 #include <optional>
@@ -160,11 +160,10 @@ verdict executor::hello(context& c) {
       && !check_password(c, c.arg(*credentials), c.arg(*credentials + 1)))
     return verdict::done;
   if (!c.s.authenticated)
-    return error(c,
-                 "NOAUTH HELLO must be called with the client already "
-                 "authenticated, otherwise the HELLO <proto> AUTH <user> "
-                 "<pass> option can be used to authenticate the client and "
-                 "select the RESP protocol version at the same time");
+    return error(c, "NOAUTH HELLO must be called with the client already "
+                    "authenticated, otherwise the HELLO <proto> AUTH <user> "
+                    "<pass> option can be used to authenticate the client and "
+                    "select the RESP protocol version at the same time");
   // Replies that wait are rendered in the protocol that held when they were
   // asked for.
   if (version && !c.s.idle())
@@ -295,8 +294,9 @@ verdict executor::client_reply(context& c) {
 }
 
 verdict executor::client_list(context& c) {
-  std::function<bool(const client_info&)> wanted
-    = [](const client_info&) { return true; };
+  std::function<bool(const client_info&)> wanted = [](const client_info&) {
+    return true;
+  };
   std::vector<std::uint64_t> ids;
   if (c.size() == 4 && same_word(c.arg(2), "type")) {
     if (!is_client_type(c.arg(3)))
@@ -324,8 +324,8 @@ verdict executor::client_list(context& c) {
 
 verdict executor::client_kill(context& c) {
   if (c.size() == 3) {
-    auto n = kill(c, [&](const client_info& x) { return x.address == c.arg(2); },
-                  false);
+    auto n = kill(
+      c, [&](const client_info& x) { return x.address == c.arg(2); }, false);
     if (n == 0)
       return error(c, "ERR No such client");
     c.out().ok();
@@ -347,8 +347,7 @@ verdict executor::client_kill(context& c) {
       number = static_cast<std::uint64_t>(*n);
     } else if (same_word(option, "type")) {
       if (!is_client_type(value))
-        return error(c,
-                     "ERR Unknown client type '" + std::string{value} + "'");
+        return error(c, "ERR Unknown client type '" + std::string{value} + "'");
       any = any && same_word(value, "normal");
     } else if (same_word(option, "addr")) {
       address = value;

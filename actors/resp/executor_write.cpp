@@ -59,7 +59,7 @@ verdict executor::set(context& c) {
   x.keep_expiry = opts.keep_ttl;
   x.expires_ms = opts.expires_ms;
   x.value = blob::copy(c.arg(2));
-  auto what = opts.get ? shape::old_value
+  auto what = opts.get                                   ? shape::old_value
               : opts.when == mutation::condition::always ? shape::ok
                                                          : shape::ok_or_null;
   return change(c, std::move(x), what);
@@ -67,8 +67,8 @@ verdict executor::set(context& c) {
 
 verdict executor::set_with_expiry(context& c, time_unit unit) {
   mutation x;
-  if (auto why = read_deadline(c.arg(2), unit, true, c.now_ms,
-                               c.req.what->name, x.expires_ms);
+  if (auto why = read_deadline(c.arg(2), unit, true, c.now_ms, c.req.what->name,
+                               x.expires_ms);
       !why.empty())
     return error(c, why);
   x.value = blob::copy(c.arg(3));
@@ -188,8 +188,7 @@ verdict executor::cache_set(context& c) {
     } else if (same_word(option, "tier") && more && x.tiers == 0) {
       // Names up to the next option.
       auto tier_at = [&](std::size_t j) {
-        for (auto kind :
-             {tier_kind::memory, tier_kind::redis, tier_kind::disk})
+        for (auto kind : {tier_kind::memory, tier_kind::redis, tier_kind::disk})
           if (j < c.size() && same_word(c.arg(j), to_string(kind)))
             return bit(kind);
         return tier_set{0};

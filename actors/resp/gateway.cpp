@@ -9,7 +9,8 @@ namespace terrace::resp {
 
 namespace {
 
-/// Messages that a coordinator handles at most before the sockets get their turn.
+/// Messages that a coordinator handles at most before the sockets get their
+/// turn.
 constexpr std::size_t messages_per_run = 64;
 
 /// Descriptors kept free for the rest of the node.
@@ -109,8 +110,8 @@ void gateway::accept(const caf::io::new_connection_msg& x) {
   shared_->clients.add(info);
   if (sessions_.size() <= at)
     sessions_.resize(at + 1);
-  sessions_[at]
-    = std::make_unique<session>(std::move(info), !opts_.resp.password.empty());
+  sessions_[at] = std::make_unique<session>(std::move(info),
+                                            !opts_.resp.password.empty());
   sessions_[at]->progress_ms = now;
   ++connections_;
   adapt_read_size(*sessions_[at], 0);

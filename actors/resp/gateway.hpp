@@ -1,11 +1,11 @@
 /// The actor of one I/O thread of the RESP face: its sockets, their limits, and
 /// the messages that its clients' requests become.
 ///
-/// One read from a socket brings many requests. They are parsed together, so that
-/// the memory they need is on its way before the first is executed; those that L1
-/// answers are answered at once; the others become one message per coordinator.
-/// The thread runs idle coordinators itself (caller_runs.hpp), so their answers are
-/// usually there before it turns to the next socket.
+/// One read from a socket brings many requests. They are parsed together, so
+/// that the memory they need is on its way before the first is executed; those
+/// that L1 answers are answered at once; the others become one message per
+/// coordinator. The thread runs idle coordinators itself (caller_runs.hpp), so
+/// their answers are usually there before it turns to the next socket.
 ///
 /// Replies keep the order of the requests. Nothing is executed while more than
 /// the soft limit waits for a client, so what a slow client costs is bounded by
@@ -30,7 +30,7 @@ namespace terrace::resp {
 struct gateway_shared {
   resp_services services;
   client_registry clients;
-  std::size_t max_clients = 0;     ///< may be less than configured
+  std::size_t max_clients = 0; ///< may be less than configured
   std::uint64_t descriptor_limit = 0;
   std::uint16_t port = 0;
 };
@@ -49,8 +49,8 @@ public:
 
   const char* name() const override;
 
-  /// Beyond the sockets' events: status, reset, and `tick`, which looks for idle
-  /// and stalled clients; the gateway sends itself one every second.
+  /// Beyond the sockets' events: status, reset, and `tick`, which looks for
+  /// idle and stalled clients; the gateway sends itself one every second.
   caf::behavior make_behavior() override;
 
   void on_exit() override;
@@ -115,8 +115,8 @@ private:
 
   void send_changes(std::size_t shard, shard_batch batch);
 
-  /// Calls `f(session, index)` for the results of a batch whose clients are still
-  /// there, then goes on with these.
+  /// Calls `f(session, index)` for the results of a batch whose clients are
+  /// still there, then goes on with these.
   template <class F>
   void distribute(std::size_t shard, const shard_batch& batch, F&& f);
 

@@ -115,9 +115,8 @@ void gateway::start_call(session& s) {
   auto& x = s.call;
   auto& services = shared_->services;
   auto fail = [this, to](caf::error& why) {
-    end_call(to, [&](reply_writer out) {
-      out.error(error_text(to_failure(why)));
-    });
+    end_call(to,
+             [&](reply_writer out) { out.error(error_text(to_failure(why))); });
   };
   using kind = service_call::kind;
   switch (x.what) {

@@ -6,8 +6,9 @@ namespace terrace::resp {
 
 namespace {
 
-/// Requests that are parsed before the first of them is executed: enough to hide
-/// the wait for memory, few enough for what was fetched to stay in the cache.
+/// Requests that are parsed before the first of them is executed: enough to
+/// hide the wait for memory, few enough for what was fetched to stay in the
+/// cache.
 constexpr std::size_t requests_ahead = 64;
 
 /// Sizes of a read. CAF fills the buffer with zeros before each one, so small
@@ -18,8 +19,8 @@ constexpr std::uint32_t largest_read = 64 * 1024;
 /// Reads in a row that must have been small before the buffer shrinks.
 constexpr std::uint32_t patience = 64;
 
-/// Times in a row that a session may fill its output and have the socket take all
-/// of it. Then the others get their turn.
+/// Times in a row that a session may fill its output and have the socket take
+/// all of it. Then the others get their turn.
 constexpr int most_turns = 4;
 
 /// Bytes that may wait in the session's buffer while it executes nothing.
@@ -119,8 +120,8 @@ parser::outcome gateway::parse(session& s, std::span<char> in) {
   }
   std::size_t first = 0;
   for (std::size_t i = 0; i < x.marks.size(); ++i) {
-    x.requests[i].args
-      = arguments{x.args}.subspan(first, x.marks[i].args_end - first);
+    x.requests[i].args = arguments{x.args}.subspan(first,
+                                                   x.marks[i].args_end - first);
     first = x.marks[i].args_end;
   }
   return result;

@@ -221,10 +221,10 @@ struct part {
 };
 
 constexpr part parts[] = {
-  {"server", add_server},           {"clients", add_clients},
-  {"memory", add_memory},           {"persistence", add_persistence},
-  {"stats", add_stats},             {"replication", add_replication},
-  {"cpu", add_cpu},                 {"tiers", add_tiers},
+  {"server", add_server},     {"clients", add_clients},
+  {"memory", add_memory},     {"persistence", add_persistence},
+  {"stats", add_stats},       {"replication", add_replication},
+  {"cpu", add_cpu},           {"tiers", add_tiers},
   {"keyspace", add_keyspace},
 };
 

@@ -29,8 +29,8 @@ struct info_facts {
 };
 
 /// Sections and fields have Redis' names, so that monitoring that knows Redis
-/// finds them; "Tiers" is Terrace's own: a line per tier. `sections` are in lower
-/// case; empty, "default", "all" and "everything" mean all.
+/// finds them; "Tiers" is Terrace's own: a line per tier. `sections` are in
+/// lower case; empty, "default", "all" and "everything" mean all.
 std::string render_info(const info_facts& x,
                         const std::set<std::string>& sections);
 

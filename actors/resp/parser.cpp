@@ -61,10 +61,9 @@ parser::line_state parser::read_length(std::span<char> in, std::int64_t& out) {
   }
   // Everything else is rare: wait for the end of the line, then judge it.
   auto from = std::max(seen_, at_ + 1);
-  auto* cr = from < in.size()
-               ? static_cast<char*>(
-                 std::memchr(in.data() + from, '\r', in.size() - from))
-               : nullptr;
+  auto* cr = from < in.size() ? static_cast<char*>(
+               std::memchr(in.data() + from, '\r', in.size() - from))
+                              : nullptr;
   if (!cr || cr + 1 == last) {
     seen_ = cr ? static_cast<std::size_t>(cr - in.data()) : in.size();
     return line_state::incomplete;
@@ -122,8 +121,7 @@ parser::outcome parser::read_args(std::span<char> in,
   auto stop = [&](outcome result) {
     for (auto i = before; i < args.size(); ++i)
       partial_.push_back(
-        {static_cast<std::size_t>(args[i].data() - in.data()),
-         args[i].size()});
+        {static_cast<std::size_t>(args[i].data() - in.data()), args[i].size()});
     args.resize(before);
     return result;
   };

@@ -1,6 +1,6 @@
-/// Reads requests as Redis clients send them: arrays of bulk strings, and inline
-/// commands typed by people. Source: the RESP specification and the behaviour of
-/// redis-server 7.0, whose error texts are used.
+/// Reads requests as Redis clients send them: arrays of bulk strings, and
+/// inline commands typed by people. Source: the RESP specification and the
+/// behaviour of redis-server 7.0, whose error texts are used.
 #pragma once
 
 #include <cstdint>
@@ -21,12 +21,12 @@ struct parse_limits {
 };
 
 /// Parses one connection. Arguments are not looked at again, however small the
-/// pieces are in which a request arrives, and no memory is allocated for a request that is
-/// complete when it is first looked at.
+/// pieces are in which a request arrives, and no memory is allocated for a
+/// request that is complete when it is first looked at.
 ///
 /// Arguments are views into the caller's bytes. In front of every argument lie
-/// two bytes that belong to no argument and that the caller may change while the
-/// request is being executed, for instance to put a tenant before a key.
+/// two bytes that belong to no argument and that the caller may change while
+/// the request is being executed, for instance to put a tenant before a key.
 class parser {
 public:
   enum class outcome : std::uint8_t {
@@ -42,9 +42,9 @@ public:
   static constexpr std::size_t max_line = 64 * 1024;
 
   /// Looks at the request at the beginning of `in` and appends its arguments to
-  /// `args`. After `incomplete` the next call must pass the same bytes again, at
-  /// any address, followed by what has arrived since; `args` is left as it was.
-  /// Inline arguments live in the parser until the next call.
+  /// `args`. After `incomplete` the next call must pass the same bytes again,
+  /// at any address, followed by what has arrived since; `args` is left as it
+  /// was. Inline arguments live in the parser until the next call.
   outcome next(std::span<char> in, const parse_limits& limits,
                std::vector<std::string_view>& args);
 
@@ -98,11 +98,11 @@ private:
 
   outcome fail(std::string error);
 
-  std::size_t at_ = 0;         ///< end of what was understood
-  std::size_t seen_ = 0;       ///< end of what was searched for a line break
-  std::int64_t left_ = 0;      ///< arguments still missing
-  std::int64_t bulk_ = -1;     ///< size of the argument at `at_`, if known
-  bool started_ = false;       ///< a request is being read
+  std::size_t at_ = 0;     ///< end of what was understood
+  std::size_t seen_ = 0;   ///< end of what was searched for a line break
+  std::int64_t left_ = 0;  ///< arguments still missing
+  std::int64_t bulk_ = -1; ///< size of the argument at `at_`, if known
+  bool started_ = false;   ///< a request is being read
   bool inline_ = false;
   std::size_t needed_ = 0;
   std::vector<slice> partial_; ///< arguments of an incomplete request

@@ -70,10 +70,9 @@ resp_server::start(caf::actor_system& sys, resp_services services) {
   shared.descriptor_limit = resp::raise_descriptor_limit(wanted);
   shared.max_clients = opts.max_clients;
   if (shared.descriptor_limit < wanted) {
-    shared.max_clients
-      = shared.descriptor_limit > 2 * reserved_descriptors
-          ? shared.descriptor_limit - reserved_descriptors
-          : shared.descriptor_limit / 2;
+    shared.max_clients = shared.descriptor_limit > 2 * reserved_descriptors
+                           ? shared.descriptor_limit - reserved_descriptors
+                           : shared.descriptor_limit / 2;
     log_of("resp").warn("the limit on open files allows {} clients only, not "
                         "{}",
                         shared.max_clients, opts.max_clients);

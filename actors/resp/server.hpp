@@ -15,12 +15,12 @@ class resp_server {
 public:
   // -- constructors -----------------------------------------------------------
 
-  /// Listens as `services.config->resp` says and serves clients from then on. The
-  /// gateways join the metrics aggregator as "resp.0", "resp.1", … Fails with
-  /// `in_use` if the port is taken, with `invalid_argument` or `io_failure` if the
-  /// address is of no use, all with the system's text. Raises this process' limit
-  /// on open files where it may; where it may not, fewer clients are accepted than
-  /// configured, and the log says so.
+  /// Listens as `services.config->resp` says and serves clients from then on.
+  /// The gateways join the metrics aggregator as "resp.0", "resp.1", … Fails
+  /// with `in_use` if the port is taken, with `invalid_argument` or
+  /// `io_failure` if the address is of no use, all with the system's text.
+  /// Raises this process' limit on open files where it may; where it may not,
+  /// fewer clients are accepted than configured, and the log says so.
   static expected<std::unique_ptr<resp_server>> start(caf::actor_system& sys,
                                                       resp_services services);
 
@@ -39,7 +39,8 @@ public:
   /// One per I/O thread. They answer `status` and react to `reset` and `tick`.
   const std::vector<caf::actor>& gateways() const noexcept;
 
-  /// Disconnects all clients and ends the threads. Blocks until done; idempotent.
+  /// Disconnects all clients and ends the threads. Blocks until done;
+  /// idempotent.
   void stop();
 
 private:

@@ -17,7 +17,7 @@ struct resp_services {
   invalidator_actor invalidator;
   keyspace_actor keyspace;
   metrics_actor metrics;
-  now_fn now;            ///< Unix milliseconds
+  now_fn now; ///< Unix milliseconds
   std::shared_ptr<const options> config;
 };
 

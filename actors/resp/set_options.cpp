@@ -70,9 +70,8 @@ syntax_error read_set_options(arguments xs, std::int64_t now_ms,
       out.get = true;
     } else if (same_word(x, "keepttl") && !out.has_expiry) {
       out.keep_ttl = true;
-    } else if (auto found = expiry_option(x); found && !out.has_expiry
-                                              && !out.keep_ttl
-                                              && i + 1 < xs.size()) {
+    } else if (auto found = expiry_option(x);
+               found && !out.has_expiry && !out.keep_ttl && i + 1 < xs.size()) {
       out.has_expiry = true;
       unit = *found;
       time = xs[++i];

@@ -48,7 +48,8 @@ syntax_error read_getex_options(arguments xs, std::int64_t now_ms,
 /// What follows the time in EXPIRE and its kin.
 syntax_error read_expire_options(arguments xs, mutation::condition& out);
 
-/// The deadline that `text` means, never zero; a deadline in the past is at least
+/// The deadline that `text` means, never zero; a deadline in the past is at
+/// least
 /// 1. `positive`: zero and less are refused, as SET does. `command` is named in
 /// the error.
 syntax_error read_deadline(std::string_view text, time_unit unit, bool positive,

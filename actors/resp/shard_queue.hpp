@@ -8,14 +8,15 @@
 
 namespace terrace::resp {
 
-/// The place where a result goes. Descriptors are used again soon after a client
-/// leaves: only together with the number of the connection is it unambiguous.
+/// The place where a result goes. Descriptors are used again soon after a
+/// client leaves: only together with the number of the connection is it
+/// unambiguous.
 struct target {
   int fd = -1;
-  std::uint32_t index = 0;       ///< position in the reply
-  std::uint64_t connection = 0;  ///< never used twice
-  std::uint64_t slot = 0;        ///< number of the reply on the connection
-  std::uint32_t bytes = 0;       ///< size of the key and value of a change
+  std::uint32_t index = 0;      ///< position in the reply
+  std::uint64_t connection = 0; ///< never used twice
+  std::uint64_t slot = 0;       ///< number of the reply on the connection
+  std::uint32_t bytes = 0;      ///< size of the key and value of a change
 };
 
 /// Requests of one kind, in order; `targets` has one element per request.
@@ -27,9 +28,9 @@ struct shard_batch {
   std::size_t bytes = 0; ///< keys and values of the changes
 };
 
-/// In order of arrival, because a read that came before a write must not see it.
-/// Only a few messages are under way at a time: that bounds the coordinator's
-/// mailbox, and what comes meanwhile shares the next message.
+/// In order of arrival, because a read that came before a write must not see
+/// it. Only a few messages are under way at a time: that bounds the
+/// coordinator's mailbox, and what comes meanwhile shares the next message.
 class shard_queue {
 public:
   /// Requests in one message.

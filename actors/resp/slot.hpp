@@ -34,8 +34,9 @@ enum class shape : std::uint8_t {
 /// value; the tier's counters and INFO tell the rest.
 bool is_refusal(errc x) noexcept;
 
-/// The number that a look-up means to a command of shape `exists`, `size`, or one
-/// of the times. `expires_ms` and `size` are read only if the key was found.
+/// The number that a look-up means to a command of shape `exists`, `size`, or
+/// one of the times. `expires_ms` and `size` are read only if the key was
+/// found.
 std::int64_t number_of(shape what, bool found, std::size_t size,
                        std::int64_t expires_ms, std::int64_t now_ms) noexcept;
 

@@ -140,8 +140,7 @@ expected<std::vector<int>> listen_on(const std::string& bind,
 std::uint16_t local_port(int fd) {
   address x;
   x.size = sizeof(x.data);
-  return ::getsockname(fd, x.get(), &x.size) == 0 ? x.port()
-                                                  : std::uint16_t{0};
+  return ::getsockname(fd, x.get(), &x.size) == 0 ? x.port() : std::uint16_t{0};
 }
 
 std::string local_address(int fd) {

@@ -8,8 +8,8 @@
 
 namespace terrace::resp {
 
-/// A decimal of 64 bits without plus sign, blanks, leading zeros or "-0"; nothing
-/// if `text` is anything else. Source: string2ll of Redis 7.
+/// A decimal of 64 bits without plus sign, blanks, leading zeros or "-0";
+/// nothing if `text` is anything else. Source: string2ll of Redis 7.
 inline std::optional<std::int64_t> parse_integer(std::string_view text) {
   const bool negative = !text.empty() && text[0] == '-';
   auto digits = text.substr(negative ? 1 : 0);

@@ -48,8 +48,9 @@ CAF_TEST(every command is found in any case) {
 }
 
 CAF_TEST(other names are not found) {
-  for (auto name : {"", "g", "gett", "g3t", "\x07"
-                                            "et",
+  for (auto name : {"", "g", "gett", "g3t",
+                    "\x07"
+                    "et",
                     "geT ", "hset", "multi", "cache,set"})
     CAF_CHECK(find_command(name) == nullptr);
 }

@@ -32,16 +32,15 @@ struct fixture {
     info->since_ms = now;
     info->last_ms = now;
     clients.add(info);
-    client
-      = std::make_unique<session>(info, !opts.resp.password.empty());
+    client = std::make_unique<session>(info, !opts.resp.password.empty());
   }
 
   void remember(const std::string& key, std::string_view value,
                 std::int64_t expires_ms = 0, tenant_id tenant = 0) {
     auto qualified = qualify(tenant, key);
-    view.table(0).insert(memory_node::make(
-      qualified, view.hash(qualified), {blob::copy(value), 1, expires_ms, {}},
-      expires_ms));
+    view.table(0).insert(
+      memory_node::make(qualified, view.hash(qualified),
+                        {blob::copy(value), 1, expires_ms, {}}, expires_ms));
   }
 
   /// Runs a line and returns what was answered at once.
@@ -103,9 +102,10 @@ struct fixture {
     if (x.want_old)
       result += " old";
     if (x.expires_ms != 0)
-      result += " at " + (x.expires_ms > now / 2
-                            ? "now+" + std::to_string(x.expires_ms - now)
-                            : std::to_string(x.expires_ms));
+      result += " at "
+                + (x.expires_ms > now / 2
+                     ? "now+" + std::to_string(x.expires_ms - now)
+                     : std::to_string(x.expires_ms));
     for (auto& tag : x.tags)
       result += " #" + tag;
     if (x.tiers != 0)
@@ -311,7 +311,7 @@ CAF_TEST(misses go to the coordinator and keep their place) {
   CAF_CHECK_EQUAL(counters.misses, 1u);
 }
 
-CAF_TEST(look-ups that fail are neither hits nor misses) {
+CAF_TEST(look - ups that fail are neither hits nor misses) {
   CAF_CHECK_EQUAL(run("get k"), "");
   auto xs = batch();
   uut.fail(*client, xs.targets[0], errc::timeout, false);
@@ -350,7 +350,8 @@ CAF_TEST(reads of large values are few at a time) {
   std::size_t n = 0;
   for (last = verdict::done; last == verdict::done; ++n)
     run("get k" + std::to_string(n));
-  CAF_CHECK_EQUAL(n, 65u); // the window of a new connection, and the one refused
+  CAF_CHECK_EQUAL(n,
+                  65u); // the window of a new connection, and the one refused
   auto xs = batch();
   for (auto& to : xs.targets) {
     auto found = lookup::found({blob::copy(std::string(500, 'x')), 1, 0, {}},
@@ -383,8 +384,7 @@ CAF_TEST(strangers may only authenticate) {
   CAF_CHECK_EQUAL(run("ping"), "+PONG\r\n");
   CAF_CHECK_EQUAL(run("reset"), "+RESET\r\n");
   CAF_CHECK_EQUAL(run("ping"), refused);
-  CAF_CHECK_EQUAL(run("hello 3 auth default secret setname me")
-                    .substr(0, 29),
+  CAF_CHECK_EQUAL(run("hello 3 auth default secret setname me").substr(0, 29),
                   "%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7");
   CAF_CHECK_EQUAL(run("client getname"), "$2\r\nme\r\n");
 }
@@ -415,11 +415,9 @@ CAF_TEST(invalidations become selectors) {
   run("select 2");
   run("cache.invalidate tag red");
   CAF_CHECK(last == verdict::service);
-  CAF_CHECK(client->call.selected
-            == (selector{selector::kind::tag, 2, "red"}));
+  CAF_CHECK(client->call.selected == (selector{selector::kind::tag, 2, "red"}));
   run("CACHE.INVALIDATE TENANT");
-  CAF_CHECK(client->call.selected
-            == (selector{selector::kind::tenant, 2, ""}));
+  CAF_CHECK(client->call.selected == (selector{selector::kind::tenant, 2, ""}));
   CAF_CHECK_EQUAL(run("cache.invalidate key"),
                   "-ERR wrong number of arguments for 'cache.invalidate' "
                   "command\r\n");

@@ -60,11 +60,10 @@ mutation_result change(backend& x, mutation& m) {
   if (result.had_old && m.want_old)
     result.old = i->second;
   using condition = mutation::condition;
-  result.applied
-    = m.what == mutation::op::put
-        ? (m.when != condition::if_absent || !result.had_old)
-            && (m.when != condition::if_present || result.had_old)
-        : result.had_old;
+  result.applied = m.what == mutation::op::put
+                     ? (m.when != condition::if_absent || !result.had_old)
+                         && (m.when != condition::if_present || result.had_old)
+                     : result.had_old;
   if (!result.applied)
     return result;
   if (m.what == mutation::op::put)
@@ -299,7 +298,7 @@ struct fixture {
     opts->resp.io_threads = 1;
     log_options quiet;
     quiet.level = "off";
-    (void) open_log(quiet);
+    (void)open_log(quiet);
   }
 
   ~fixture() {
@@ -319,14 +318,13 @@ struct fixture {
 
   std::uint16_t start() {
     coordinator = keep(sys.spawn(fake_coordinator, back));
-    auto x = resp_server::start(
-      sys, {view,
-            {coordinator},
-            keep(sys.spawn(fake_invalidator, back)),
-            keep(sys.spawn(fake_keyspace, back)),
-            keep(sys.spawn(fake_metrics)),
-            [this] { return now.load(); },
-            opts});
+    auto x = resp_server::start(sys, {view,
+                                      {coordinator},
+                                      keep(sys.spawn(fake_invalidator, back)),
+                                      keep(sys.spawn(fake_keyspace, back)),
+                                      keep(sys.spawn(fake_metrics)),
+                                      [this] { return now.load(); },
+                                      opts});
     if (!x)
       CAF_FAIL(to_string(x.error()));
     server = *std::move(x);
@@ -385,9 +383,8 @@ CAF_TEST(what one read brings becomes few messages) {
   c.check(gets, nulls);
   c.check(sets, oks);
   auto log = back->take_log();
-  CAF_CHECK(log
-            == lines({"fetch 0 1 2 3 4 5 6 7 8 9",
-                      "apply 0 1 2 3 4 5 6 7 8 9"}));
+  CAF_CHECK(
+    log == lines({"fetch 0 1 2 3 4 5 6 7 8 9", "apply 0 1 2 3 4 5 6 7 8 9"}));
 }
 
 CAF_TEST(replies keep the order of the requests) {

@@ -14,7 +14,8 @@ namespace {
 
 using strings = std::vector<std::string>;
 
-/// What a parser makes of a stream: its requests, then an error if there is one.
+/// What a parser makes of a stream: its requests, then an error if there is
+/// one.
 struct parsed {
   std::vector<strings> requests;
   std::string error;
@@ -64,7 +65,8 @@ parsed feed(const strings& pieces, const parse_limits& limits = {}) {
   return result;
 }
 
-std::string error_of(const std::string& input, const parse_limits& limits = {}) {
+std::string error_of(const std::string& input,
+                     const parse_limits& limits = {}) {
   return feed({input}, limits).error;
 }
 
@@ -173,10 +175,9 @@ CAF_TEST(requests have a limit) {
   parse_limits limits{100, 150, false};
   CAF_CHECK_EQUAL(error_of("*1\r\n$101\r\n", limits),
                   "Protocol error: invalid bulk length");
-  CAF_CHECK_EQUAL(error_of("*2\r\n$90\r\n" + std::string(90, 'x')
-                             + "\r\n$90\r\n",
-                           limits),
-                  "Protocol error: request is too big");
+  CAF_CHECK_EQUAL(
+    error_of("*2\r\n$90\r\n" + std::string(90, 'x') + "\r\n$90\r\n", limits),
+    "Protocol error: request is too big");
   CAF_CHECK_EQUAL(error_of("*1\r\n$100\r\n", limits), "");
 }
 
@@ -204,8 +205,7 @@ CAF_TEST(the two bytes before an argument are free) {
       const_cast<char*>(x.data())[-1] = const_cast<char*>(x.data())[-2] = 0;
   };
   check();
-  CAF_CHECK(args
-            == std::vector<std::string_view>({"MGET", "a", "b"}));
+  CAF_CHECK(args == std::vector<std::string_view>({"MGET", "a", "b"}));
   args.clear();
   CAF_REQUIRE(uut.next(std::span<char>{block}.subspan(used), {}, args)
               == parser::outcome::complete);

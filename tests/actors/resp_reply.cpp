@@ -52,8 +52,7 @@ std::string resp3(const write_fn& f) {
 
 CAF_TEST(simple types) {
   CAF_CHECK_EQUAL(resp2([](reply_writer x) { x.ok(); }), "+OK\r\n");
-  CAF_CHECK_EQUAL(resp2([](reply_writer x) { x.simple("PONG"); }),
-                  "+PONG\r\n");
+  CAF_CHECK_EQUAL(resp2([](reply_writer x) { x.simple("PONG"); }), "+PONG\r\n");
   CAF_CHECK_EQUAL(resp2([](reply_writer x) { x.integer(-42); }), ":-42\r\n");
   auto least = std::numeric_limits<std::int64_t>::min();
   CAF_CHECK_EQUAL(resp2([=](reply_writer x) { x.integer(least); }),
@@ -81,8 +80,7 @@ CAF_TEST(the types of RESP3 have a form in RESP2) {
     {[](reply_writer x) { x.boolean(true); }, ":1\r\n", "#t\r\n"},
     {[](reply_writer x) { x.boolean(false); }, ":0\r\n", "#f\r\n"},
     {[](reply_writer x) { x.real(1.5); }, "$3\r\n1.5\r\n", ",1.5\r\n"},
-    {[=](reply_writer x) { x.real(-infinite); }, "$4\r\n-inf\r\n",
-     ",-inf\r\n"},
+    {[=](reply_writer x) { x.real(-infinite); }, "$4\r\n-inf\r\n", ",-inf\r\n"},
     {[](reply_writer x) { x.array(2); }, "*2\r\n", "*2\r\n"},
     {[](reply_writer x) { x.set(2); }, "*2\r\n", "~2\r\n"},
     {[](reply_writer x) { x.map(2); }, "*4\r\n", "%2\r\n"},
@@ -170,13 +168,12 @@ std::string render(slot& x, bool three = false) {
 }
 
 lookup hit(std::string_view value, std::int64_t expires_ms = 0) {
-  return lookup::found({blob::copy(value), 1, expires_ms, {}},
-                       tier_kind::disk);
+  return lookup::found({blob::copy(value), 1, expires_ms, {}}, tier_kind::disk);
 }
 
 } // namespace
 
-CAF_TEST(look-ups become what the command wants) {
+CAF_TEST(look - ups become what the command wants) {
   constexpr std::int64_t now = 1'000'000;
   struct row {
     shape what;
@@ -249,7 +246,7 @@ CAF_TEST(several results make one reply in the order of the keys) {
   CAF_CHECK_EQUAL(render(uut, true), "*3\r\n$1\r\na\r\n_\r\n$1\r\nc\r\n");
 }
 
-CAF_TEST(one refused look-up makes the reply an error) {
+CAF_TEST(one refused look - up makes the reply an error) {
   slot uut{shape::values, 2, false};
   auto x = hit("a");
   uut.put(0, x, 0);

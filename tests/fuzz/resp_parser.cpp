@@ -1,9 +1,12 @@
-// sources: actors/resp/parser.cpp actors/resp/inline_args.cpp actors/resp/output.cpp actors/resp/reply.cpp actors/resp/slot.cpp messages/errc.cpp actors/resp/command_table.cpp actors/resp/command_reply.cpp actors/resp/set_options.cpp
+// sources: actors/resp/parser.cpp actors/resp/inline_args.cpp
+// actors/resp/output.cpp actors/resp/reply.cpp actors/resp/slot.cpp
+// messages/errc.cpp actors/resp/command_table.cpp actors/resp/command_reply.cpp
+// actors/resp/set_options.cpp
 
 // What a stranger may send: cut in two at any place it must mean the same, no
-// view may leave the bytes, and what is made of the arguments must be a reply that
-// can be parsed again. The first byte says where to cut, the second whether the
-// client is known.
+// view may leave the bytes, and what is made of the arguments must be a reply
+// that can be parsed again. The first byte says where to cut, the second
+// whether the client is known.
 
 #include "actors/resp/command_reply.hpp"
 #include "actors/resp/parser.hpp"
