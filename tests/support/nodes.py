@@ -66,6 +66,8 @@ class Server:
               f"ended with {self.process.poll()}: {self.log_text()}")
         try:
             return self.client(socket_timeout=1).ping()
+        except redis.exceptions.AuthenticationError:
+            return True
         except redis.exceptions.RedisError:
             return False
 
