@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-from servers import HERE, Folder, check
+from nodes import Folder, check
 
 SKIPPED = 77
 
@@ -21,7 +21,8 @@ def main():
     with Folder() as folder:
         node = folder.node()
         done = subprocess.run(
-            [node_js, os.path.join(HERE, "node_redis.js"), str(node.port)],
+            [node_js, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                   "node_redis.js"), str(node.port)],
             capture_output=True, text=True, timeout=120, check=False)
         check(done.returncode == 0, done.stdout + done.stderr)
         node.stop()

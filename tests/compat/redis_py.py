@@ -3,7 +3,7 @@
 
 import redis
 
-from servers import Folder, Node, check, check_equal
+from nodes import Folder, Node, check, check_equal
 
 
 def values(r):

@@ -6,7 +6,7 @@ import random
 import socket
 import sys
 
-from servers import Folder, check
+from nodes import Folder, check
 
 ROUNDS = 6000
 KEYS = [b"k%d" % i for i in range(6)]
