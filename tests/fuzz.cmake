@@ -1,4 +1,4 @@
-# tests/fuzz/NAME.cpp is a libFuzzer target. Its first line names the sources of
+# tests/fuzz/NAME.cpp is a libFuzzer target. Its first lines name the sources of
 # Terrace that it needs, none of which may need CAF:
 #   // sources: tiers/codec.cpp messages/errc.cpp
 # They are compiled with clang apart from everything else, since only clang has
@@ -50,11 +50,12 @@ endfunction()
 add_custom_target(fuzz ALL)
 foreach(fuzzer ${fuzzers})
   get_filename_component(name ${fuzzer} NAME_WE)
-  file(STRINGS ${fuzzer} first LIMIT_COUNT 1)
-  if(NOT first MATCHES "^// sources: (.+)$")
-    message(FATAL_ERROR "${fuzzer}: the first line must be `// sources: ...`")
+  file(STRINGS ${fuzzer} lines REGEX "^// sources: ")
+  if(NOT lines)
+    message(FATAL_ERROR "${fuzzer}: it must begin with `// sources: ...`")
   endif()
-  string(REPLACE " " ";" sources "${CMAKE_MATCH_1}")
+  list(TRANSFORM lines REPLACE "^// sources: " "")
+  string(REPLACE " " ";" sources "${lines}")
   set(objects)
   foreach(source ${sources} tests/fuzz/${name}.cpp)
     terrace_fuzz_object(${source} object)

@@ -108,6 +108,9 @@ public:
     }
     size_ -= n;
     std::memmove(data_, data_ + n, size_);
+    // A large request that is done with must not keep its block.
+    if (capacity_ > keep_limit && size_ < capacity_ / 4)
+      shrink();
   }
 
   void clear() noexcept {
@@ -124,6 +127,14 @@ public:
   }
 
 private:
+  void shrink() noexcept {
+    auto n = std::max<std::size_t>(size_ * 2, 512);
+    if (auto* mem = static_cast<char*>(std::realloc(data_, n))) {
+      data_ = mem;
+      capacity_ = n;
+    }
+  }
+
   char* data_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;

@@ -91,6 +91,9 @@ private:
   /// Parses a batch of requests; see `parsed_`.
   parser::outcome parse(session& s, std::span<char> in);
 
+  /// Idle sessions hold no buffers: there may be very many of them.
+  void give_memory_back(session& s);
+
   /// Stops or starts reading as the session's state wants it.
   void regulate(session& s);
 
@@ -185,6 +188,7 @@ private:
   std::size_t connections_ = 0;                    ///< non-null sessions
   std::vector<session*> touched_;                  ///< scratch
   parsed_requests parsed_;                         ///< scratch
+  output spare_;                                   ///< for who has none
   socket_counters counters_;                       ///< since start or reset
 };
 

@@ -132,6 +132,8 @@ std::size_t gateway::execute(session& s, std::span<char> in) {
   std::size_t used = 0;
   auto now = shared_->services.now();
   s.waiting = false;
+  if (s.out.capacity() == 0)
+    std::swap(s.out, spare_);
   while (!s.blocked && !s.closing && s.unsent() < soft_limit) {
     auto outcome = parse(s, in.subspan(used));
     auto& requests = parsed_.requests;
@@ -181,6 +183,7 @@ std::size_t gateway::execute(session& s, std::span<char> in) {
 }
 
 void gateway::regulate(session& s) {
+  give_memory_back(s);
   if (s.shut)
     return;
   s.info->input_bytes.store(s.in.size(), std::memory_order_relaxed);
@@ -197,6 +200,18 @@ void gateway::regulate(session& s) {
     halt(hdl);
   else
     trigger(hdl);
+}
+
+void gateway::give_memory_back(session& s) {
+  constexpr std::size_t kept = 4 * 1024;
+  if (s.in.empty() && s.in.capacity() > kept)
+    s.in.release();
+  if (!s.out.empty())
+    return;
+  if (spare_.capacity() == 0)
+    std::swap(s.out, spare_);
+  else
+    s.out.release();
 }
 
 } // namespace terrace::resp

@@ -86,6 +86,12 @@ resp_server::start(caf::actor_system& sys, resp_services services) {
     caf::anon_send(metrics, caf::join_atom_v, "resp." + std::to_string(i),
                    x->gateways.back());
   }
+  // A broker that is told to end before it has begun would leave its listening
+  // socket behind: begin them all.
+  caf::scoped_actor self{sys, true};
+  for (auto& gateway : x->gateways)
+    self->request(gateway, caf::infinite, status_atom_v)
+      .receive([](const actor_status&) {}, [](const caf::error&) {});
   log_of("resp").info("listening on {}:{} with {} threads", opts.bind,
                       shared.port, n);
   return std::unique_ptr<resp_server>{new resp_server(std::move(x))};

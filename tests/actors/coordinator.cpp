@@ -161,7 +161,7 @@ CAF_TEST(values too large for memory are not promoted) {
   CAF_CHECK_EQUAL(in_memory("k"), "(none)");
 }
 
-CAF_TEST(many who miss a key cause one look - up) {
+CAF_TEST(many who miss a key cause one lookup) {
   lay_on_disk("k", "v");
   disk->hold_fetches = true;
   std::size_t answered = 0;
@@ -328,7 +328,7 @@ CAF_TEST(changing the expiry follows the conditions) {
 
 // -- races --------------------------------------------------------------------
 
-CAF_TEST(a write during a look - up keeps its result from being promoted) {
+CAF_TEST(a write during a lookup keeps its result from being promoted) {
   lay_on_disk("k", "old");
   disk->hold_fetches = true;
   auto pending = self->request(uut, caf::infinite, fetch_atom_v,
@@ -345,7 +345,7 @@ CAF_TEST(a write during a look - up keeps its result from being promoted) {
   CAF_CHECK_EQUAL(counter("not_kept"), 1u);
 }
 
-CAF_TEST(a look - up that comes after a write does not join one from before) {
+CAF_TEST(a lookup that comes after a write does not join one from before) {
   lay_on_disk("k", std::string(memory_limit + 1, 'o'));
   disk->hold_fetches = true;
   auto first = self->request(uut, caf::infinite, fetch_atom_v, keys{key("k")});

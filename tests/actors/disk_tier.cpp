@@ -246,7 +246,7 @@ CAF_TEST(expired entries are swept) {
   CAF_CHECK_EQUAL(status().expirations, 1u);
 }
 
-CAF_TEST(outcomes partition the look - ups and a reset clears them) {
+CAF_TEST(outcomes partition the lookups and a reset clears them) {
   open();
   put({make("a", 1)});
   wait(opts.commit_interval);

@@ -241,7 +241,7 @@ CAF_TEST(there is one writer and the configured number of readers) {
   CAF_CHECK_EQUAL(workers[3]->client_name, "terrace-reader");
 }
 
-CAF_TEST(look - ups that wait become one job and get their own answers) {
+CAF_TEST(lookups that wait become one job and get their own answers) {
   start();
   auto a = fetch("a");
   auto b = fetch("b1", "b2");
@@ -265,7 +265,7 @@ CAF_TEST(look - ups that wait become one job and get their own answers) {
   CAF_CHECK_EQUAL(figure("queued"), 0u);
 }
 
-CAF_TEST(look - ups use every free reader) {
+CAF_TEST(lookups use every free reader) {
   opts.connections = 2;
   start();
   fetch("a");
@@ -489,7 +489,7 @@ CAF_TEST(a probe is sent when the time is over and not before) {
   CAF_CHECK_EQUAL(figure("breaker_opened"), 1u);
 }
 
-CAF_TEST(what was missed is replayed before look - ups are served) {
+CAF_TEST(what was missed is replayed before lookups are served) {
   start();
   break_it();
   selector all;
@@ -575,7 +575,7 @@ CAF_TEST(past its bounds what was missed is forgotten and hidden) {
   CAF_CHECK_EQUAL(figure("hidden"), 1u);
 }
 
-CAF_TEST(a full server serves look - ups and what is stale in it is hidden) {
+CAF_TEST(a full server serves lookups and what is stale in it is hidden) {
   start();
   failure full{errc::no_space, "OOM command not allowed"};
   auto w = store({make("a", 5)});
@@ -646,7 +646,7 @@ CAF_TEST(an idle connection is looked after) {
 
 // -- figures and end ----------------------------------------------------------
 
-CAF_TEST(every look - up is a hit or a miss or an error) {
+CAF_TEST(every lookup is a hit or a miss or an error) {
   start();
   fetch("a", "b");
   auto& job = task<fetch_job>(reader());

@@ -173,7 +173,7 @@ lookup hit(std::string_view value, std::int64_t expires_ms = 0) {
 
 } // namespace
 
-CAF_TEST(look - ups become what the command wants) {
+CAF_TEST(read results become what the command wants) {
   constexpr std::int64_t now = 1'000'000;
   struct row {
     shape what;
@@ -246,7 +246,7 @@ CAF_TEST(several results make one reply in the order of the keys) {
   CAF_CHECK_EQUAL(render(uut, true), "*3\r\n$1\r\na\r\n_\r\n$1\r\nc\r\n");
 }
 
-CAF_TEST(one refused look - up makes the reply an error) {
+CAF_TEST(one refused read makes the reply an error) {
   slot uut{shape::values, 2, false};
   auto x = hit("a");
   uut.put(0, x, 0);

@@ -143,7 +143,7 @@ CAF_TEST(setting refuses what the file refuses) {
   CAF_CHECK_EQUAL(set_error("log.components", ""), "");
 }
 
-CAF_TEST(text is UTF - 8 without control characters) {
+CAF_TEST(text is UTF 8 without control characters) {
   for (auto text : {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"})
     CAF_CHECK_EQUAL(set_error("redis.prefix", text), "");
   for (auto text : {"\x7f", "\t", "\x80", "\xc3", "\xc0\x80", "\xed\xa0\x80",

@@ -1,7 +1,7 @@
 // sources: actors/resp/parser.cpp actors/resp/inline_args.cpp
-// actors/resp/output.cpp actors/resp/reply.cpp actors/resp/slot.cpp
-// messages/errc.cpp actors/resp/command_table.cpp actors/resp/command_reply.cpp
-// actors/resp/set_options.cpp
+// sources: actors/resp/output.cpp actors/resp/reply.cpp actors/resp/slot.cpp
+// sources: actors/resp/command_table.cpp actors/resp/command_reply.cpp
+// sources: actors/resp/set_options.cpp messages/errc.cpp
 
 // What a stranger may send: cut in two at any place it must mean the same, no
 // view may leave the bytes, and what is made of the arguments must be a reply
