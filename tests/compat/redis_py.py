@@ -6,6 +6,11 @@ import redis
 from nodes import Folder, Node, check, check_equal
 
 
+def connect(**options):
+    """By address: a bare machine does not know "localhost"."""
+    return redis.Redis(host="127.0.0.1", **options)
+
+
 def values(r):
     check_equal(r.set("k", "v"), True, "SET")
     check_equal(r.get("k"), "v", "GET")
@@ -62,9 +67,9 @@ def keyspace(r):
 
 
 def tenants(port):
-    other = redis.Redis(port=port, db=3, decode_responses=True)
+    other = connect(port=port, db=3, decode_responses=True)
     other.set("k", "three")
-    first = redis.Redis(port=port, decode_responses=True)
+    first = connect(port=port, decode_responses=True)
     check_equal(first.get("k"), None, "tenants have keys of their own")
     check_equal(other.info("keyspace")["db3"]["keys"], 1, "INFO keyspace")
     other.flushdb()
@@ -96,7 +101,7 @@ def connection(r):
 
 
 def large_values(port):
-    r = redis.Redis(port=port)
+    r = connect(port=port)
     for size in (0, 1, 16_383, 16_384, 1 << 20, 20 << 20):
         value = bytes(range(256)) * (size // 256 + 1)
         value = value[:size]
@@ -118,19 +123,19 @@ def authentication(folder):
     folder.servers.append(node)
     for password in (None, "wrong"):
         try:
-            redis.Redis(port=node.port, password=password).ping()
+            connect(port=node.port, password=password).ping()
             check(False, f"password {password} was accepted")
         except redis.RedisError:
             pass
-    redis.Redis(port=node.port, password="secret").ping()
-    redis.Redis(port=node.port, username="default", password="secret").ping()
+    connect(port=node.port, password="secret").ping()
+    connect(port=node.port, username="default", password="secret").ping()
     node.stop()
 
 
 def main():
     with Folder() as folder:
         node = folder.node()
-        r = redis.Redis(port=node.port, decode_responses=True,
+        r = connect(port=node.port, decode_responses=True,
                         single_connection_client=True)
         values(r)
         expiry(r)

@@ -76,7 +76,8 @@ class Server:
             return f.read()[-2000:]
 
     def client(self, **options):
-        return redis.Redis(port=self.port, **options)
+        # By address: a bare machine does not know "localhost".
+        return redis.Redis(host="127.0.0.1", port=self.port, **options)
 
     def stop(self):
         """Orderly; fails if the process does not end well."""
