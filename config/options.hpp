@@ -109,8 +109,8 @@ struct disk_options {
   milliseconds max_ttl{0};
   std::uint64_t max_value_size = 512ull << 20;
   /// "interval": a write is acknowledged at once and on disk, synced, within
-  /// commit_interval, if the device syncs in half of it: commits begin after the
-  /// first half. "every-commit": it is acknowledged when synced.
+  /// commit_interval, if the device syncs in half of it: commits begin after
+  /// the first half. "every-commit": it is acknowledged when synced.
   std::string durability = "interval";
   milliseconds commit_interval{100};
   /// A commit also starts when this much waits.
