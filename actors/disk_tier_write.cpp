@@ -67,7 +67,7 @@ void disk_tier_state::run_line() {
 }
 
 bool disk_tier_state::full() const noexcept {
-  return !why_ && setup_.store->pending_bytes() > setup_.opts.max_pending_size;
+  return !why_ && setup_.store->full();
 }
 
 bool disk_tier_state::handle(store_op& op) {

@@ -116,7 +116,7 @@ struct disk_options {
   /// A commit also starts when this much waits.
   std::uint64_t commit_size = 16ull << 20;
   /// Most bytes that may wait for a commit; past it writers wait.
-  std::uint64_t max_pending_size = 256ull << 20;
+  std::uint64_t max_pending_size = 512ull << 20;
   /// Threads that read from disk.
   std::uint32_t readers = 2;
   milliseconds sweep_interval{1000};

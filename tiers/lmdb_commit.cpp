@@ -14,13 +14,16 @@ namespace {
 /// at most some hundred pages, and counts are exact at once.
 constexpr std::size_t direct_changes = 256;
 
-/// A merge begins when the journal has this much of what may wait, or when
+/// A merge begins when this much waits, in memory or in the journal, or when
 /// there is no new change. The more, the less is written per change: a merge
 /// rewrites every page of the tree once at worst, however many changes fall on
-/// it.
-constexpr std::uint64_t merge_share(std::uint64_t max_pending_size) noexcept {
-  return max_pending_size / 8 * 3;
+/// it. The other half is for changes that come in meanwhile.
+constexpr std::uint64_t merge_at(std::uint64_t max_pending_size) noexcept {
+  return max_pending_size / 2;
 }
+
+/// Changes copied out of the overlay at a time.
+constexpr std::size_t portion = 1024;
 
 /// One slice of a merge. On a full disk slices are halved down to the minimum;
 /// a value that is larger than that is given up then.
@@ -132,27 +135,27 @@ expected<lmdb_progress> lmdb_store::commit_locked(std::int64_t now_ms,
 }
 
 lmdb_progress lmdb_store::try_commit(std::int64_t now_ms, bool directly) {
-  auto& journaled = overlay_.journaled();
-  auto backlog = [&] { return run_ || !journaled.empty(); };
+  auto backlog = [&] { return run_ || overlay_.journaled(); };
   // On a full disk everything goes in small portions, without the journal.
-  auto cramped = slice_limit_ < lmdb_max_slice;
-  if (cramped)
+  if (cramped())
     while (backlog())
       merge(now_ms);
-  auto& fresh = overlay_.freeze();
-  auto idle = fresh.empty();
+  auto fresh = overlay_.freeze();
+  auto idle = fresh == 0;
   if (!idle && !backlog()
-      && (directly || cramped || fresh.items.size() <= direct_changes)) {
-    merge_directly(fresh, now_ms);
+      && (directly || cramped() || fresh <= direct_changes)) {
+    merge_directly(now_ms);
     return lmdb_progress::idle;
   }
   // First what is not durable yet, then a slice that may take a while.
   if (!idle)
     journal(fresh, now_ms);
+  auto waiting = std::max(overlay_.bytes() - overlay_.staged_bytes(),
+                          journal_bytes_.load());
   if (run_
-      || (!journaled.empty()
+      || (overlay_.journaled()
           && (directly || idle
-              || journaled.bytes >= merge_share(opts_.max_pending_size)))) {
+              || waiting >= merge_at(opts_.max_pending_size)))) {
     merge(now_ms);
   } else if (idle && (has_damage() || next_state().floor != state_.floor)) {
     lmdb_tree tree{env_, next_state()};
@@ -163,104 +166,135 @@ lmdb_progress lmdb_store::try_commit(std::int64_t now_ms, bool directly) {
                      : lmdb_progress::idle;
 }
 
-/// One transaction that makes `fresh` durable.
-void lmdb_store::journal(lmdb_changes& fresh, std::int64_t now_ms) {
-  std::vector<lmdb_change*> merged;
+/// One transaction that makes `fresh` frozen changes durable.
+void lmdb_store::journal(std::size_t fresh, std::int64_t now_ms) {
+  std::vector<std::size_t> merged;
   lmdb_tree tree{env_, next_state()};
-  write_journal(tree, fresh, now_ms, merged);
+  auto written = write_journal(tree, fresh, now_ms, merged);
   finish(tree, now_ms);
-  for (auto* x : merged)
-    x->merged = true;
-  overlay_.keep();
+  journal_bytes_ += written;
+  overlay_.keep(merged);
 }
 
 /// One transaction that brings a slice of the journal into the tree.
 void lmdb_store::merge(std::int64_t now_ms) {
   lmdb_tree tree{env_, next_state()};
-  std::optional<lmdb_merge> started;
-  if (!run_) {
-    started.emplace(overlay_.journaled());
+  auto starts = !run_;
+  if (starts)
     tree.state().filling ^= 1;
+  auto next = std::size_t{0};
+  auto ends = false;
+  try {
+    if (starts)
+      run_.emplace(overlay_.begin_merge());
+    // A key that has been changed since is left out, because its change comes
+    // through the other journal. This one is emptied when that has it.
+    auto awaits = false;
+    next = merge_slice(run_->nodes, run_->next, tree, now_ms, !cramped(),
+                       awaits);
+    ends = next == run_->nodes.size() && !awaits;
+    if (ends)
+      tree.txn().clear(env_.tables().journal[tree.state().filling ^ 1]);
+    finish(tree, now_ms);
+  } catch (...) {
+    if (starts) {
+      run_.reset();
+      overlay_.cancel_merge();
+    }
+    throw;
   }
-  auto& run = started ? *started : *run_;
-  auto next = merge_slice(run, tree, now_ms);
-  if (next == run.items.size())
-    tree.txn().clear(env_.tables().journal[tree.state().filling ^ 1]);
-  finish(tree, now_ms);
   // It is on disk: now the memory follows.
-  if (started) {
-    run_ = std::move(started);
-    overlay_.begin_merge();
-  }
+  if (starts)
+    journal_bytes_ = 0;
   run_->next = next;
-  if (run_->done()) {
+  if (ends) {
     run_.reset();
     overlay_.end_merge();
   }
 }
 
-void lmdb_store::merge_directly(lmdb_changes& fresh, std::int64_t now_ms) {
-  lmdb_merge run{fresh};
-  while (!run.done()) {
+void lmdb_store::merge_directly(std::int64_t now_ms) {
+  lmdb_merge run{overlay_.frozen()};
+  auto awaits = false;
+  while (run.next < run.nodes.size()) {
     lmdb_tree tree{env_, next_state()};
-    auto next = merge_slice(run, tree, now_ms);
+    auto next = merge_slice(run.nodes, run.next, tree, now_ms, false, awaits);
     finish(tree, now_ms);
     run.next = next;
   }
   overlay_.drop_frozen();
 }
 
-void lmdb_store::write_journal(lmdb_tree& tree, lmdb_changes& fresh,
-                               std::int64_t now_ms,
-                               std::vector<lmdb_change*>& merged) {
+std::uint64_t lmdb_store::write_journal(lmdb_tree& tree, std::size_t fresh,
+                                        std::int64_t now_ms,
+                                        std::vector<std::size_t>& merged) {
   // The journal that takes changes from this commit on.
   lmdb_journal_writer out{tree.txn(),
                           env_.tables().journal[tree.state().filling]};
-  for (auto& x : fresh.items) {
-    auto& key = x.key();
-    if (x.removed) {
-      out.remove(key, x.data.version);
-      continue;
+  for (std::size_t i = 0; i < fresh; i += portion) {
+    overlay_.copy_frozen(i, std::min(portion, fresh - i), changes_);
+    for (auto& x : changes_) {
+      auto key = x.key();
+      if (x.removed) {
+        out.remove(key, x.data.version);
+        continue;
+      }
+      auto bytes = x.encoded.empty() ? encode(x) : x.encoded.view();
+      if (bytes.size() >= large_record && x.data.version > tree.state().floor
+          && overlay_.only_frozen(x)) {
+        tree.put(key, x.data, bytes, until(x.data, now_ms));
+        merged.push_back(i + static_cast<std::size_t>(&x - changes_.data()));
+        continue;
+      }
+      out.put(key, bytes);
+      if (x.encoded.empty() && bytes.size() < x.data.value.size())
+        overlay_.keep_encoded(x, blob::copy(bytes)); // not compressed twice
     }
-    auto bytes = encode(x);
-    if (bytes.size() >= large_record && x.data.version > tree.state().floor) {
-      tree.put(key, x.data, bytes, until(x.data, now_ms));
-      merged.push_back(&x);
-      continue;
-    }
-    out.put(key, bytes);
-    if (bytes.size() < x.data.value.size())
-      x.encoded = blob::copy(bytes); // compressed: not twice
   }
-  out.finish();
+  changes_.clear();
+  return out.finish();
 }
 
-std::size_t lmdb_store::merge_slice(const lmdb_merge& run, lmdb_tree& tree,
-                                    std::int64_t now_ms) {
-  auto next = run.next;
-  auto end = std::min(run.items.size(), next + slice_changes);
-  std::uint64_t bytes = 0;
-  for (; next < end && bytes < slice_limit_; ++next) {
-    auto& x = *run.items[next].change;
-    auto& key = x.key();
-    if (x.merged)
-      continue;
-    auto leaves = until(x.data, now_ms);
-    if (x.removed || x.data.version <= tree.state().floor
-        || (leaves != 0 && leaves <= now_ms)) {
-      tree.remove(key, x.data.version);
-      continue;
+/// Returns the first of `xs` that is left. `awaits`: one of those left out has
+/// a change that is not in the journal yet.
+std::size_t lmdb_store::merge_slice(std::span<lmdb_node* const> xs,
+                                    std::size_t begin, lmdb_tree& tree,
+                                    std::int64_t now_ms, bool skip_newer,
+                                    bool& awaits) {
+  auto next = begin;
+  auto end = std::min(xs.size(), next + slice_changes);
+  for (std::uint64_t bytes = 0; next < end && bytes < slice_limit_;) {
+    auto some = xs.subspan(next, std::min(end - next, portion));
+    awaits |= overlay_.copy_merging(some, skip_newer, changes_);
+    auto change = changes_.begin();
+    for (std::size_t i = 0; i < some.size() && bytes < slice_limit_; ++i) {
+      ++next;
+      if (change != changes_.end() && change->node == some[i])
+        bytes += merge_change(*change++, tree, now_ms);
     }
-    auto encoded = x.encoded.empty() ? encode(x) : x.encoded.view();
-    if (slice_limit_ == min_slice && encoded.size() > min_slice) {
-      tree.remove(key, x.data.version);
-      given_up_.fetch_add(1, std::memory_order_relaxed);
-      continue;
-    }
-    tree.put(key, x.data, encoded, leaves);
-    bytes += key.size() + encoded.size();
   }
+  changes_.clear();
   return next;
+}
+
+/// Returns the bytes written.
+std::uint64_t lmdb_store::merge_change(const lmdb_change& x, lmdb_tree& tree,
+                                       std::int64_t now_ms) {
+  auto key = x.key();
+  auto leaves = until(x.data, now_ms);
+  if (x.removed || x.data.version <= tree.state().floor
+      || (leaves != 0 && leaves <= now_ms)) {
+    tree.remove(key, x.data.version);
+    return 0;
+  }
+  auto encoded = x.encoded.empty() ? encode(x) : x.encoded.view();
+  if (slice_limit_ == min_slice && encoded.size() > min_slice) {
+    tree.remove(key, x.data.version);
+    given_up_.fetch_add(1, std::memory_order_relaxed);
+    return 0;
+  }
+  tree.put(key, x.data, encoded, leaves);
+  return key.size() + encoded.size();
 }
 
 std::string_view lmdb_store::encode(const lmdb_change& x) {
@@ -366,8 +400,7 @@ void lmdb_store::note_failure(const failure& why) {
 std::size_t lmdb_store::sweep_floor(lmdb_tree& tree, std::size_t budget,
                                     std::int64_t now_ms) {
   auto floor = tree.state().floor;
-  if (floor == 0 || state_.floor != floor || run_
-      || !overlay_.journaled().empty())
+  if (floor == 0 || state_.floor != floor || run_ || overlay_.journaled())
     return budget;
   if (swept_floor_ != floor)
     floor_cursor_.clear();

@@ -82,9 +82,10 @@ void lmdb_journal_writer::remove(std::string_view key, version_t version) {
   write(bytes_of(version));
 }
 
-void lmdb_journal_writer::finish() {
+std::uint64_t lmdb_journal_writer::finish() {
   if (!row_.empty())
     flush();
+  return written_;
 }
 
 void lmdb_journal_writer::head(char kind, std::string_view key) {
@@ -106,15 +107,14 @@ void lmdb_journal_writer::write(std::string_view bytes) {
 void lmdb_journal_writer::flush() {
   ++next_;
   rows_.append(lmdb_integer(next_), row_);
+  written_ += row_.size();
   row_.clear();
 }
 
 // -- reading ------------------------------------------------------------------
 
-std::vector<lmdb_replay> lmdb_read_journal(lmdb_env& env, lmdb_table journal,
-                                           const codec& decoder,
-                                           std::uint64_t& damaged) {
-  std::vector<lmdb_replay> result;
+void lmdb_read_journal(lmdb_env& env, lmdb_table journal, const codec& decoder,
+                       const std::function<void(lmdb_replay&&)>& f) {
   lmdb_read txn{env};
   reader in{txn.native(), journal};
   std::string bytes;
@@ -135,15 +135,14 @@ std::vector<lmdb_replay> lmdb_read_journal(lmdb_env& env, lmdb_table journal,
       if (auto data = decoder.decode(x.key, bytes)) {
         x.data = std::move(*data);
       } else {
-        ++damaged;
+        x.damaged = true;
         if (auto head = codec::peek(bytes))
           x.data.version = head->version;
         x.removed = true;
       }
     }
-    result.push_back(std::move(x));
+    f(std::move(x));
   }
-  return result;
 }
 
 } // namespace terrace

@@ -29,9 +29,9 @@
 #include "tiers/lmdb_overlay.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace terrace {
 
@@ -45,8 +45,8 @@ public:
 
   void remove(std::string_view key, version_t version);
 
-  /// Writes what is left. Call it once, at the end.
-  void finish();
+  /// Writes what is left. Call it once, at the end. Returns the bytes written.
+  std::uint64_t finish();
 
 private:
   void head(char kind, std::string_view key);
@@ -57,14 +57,14 @@ private:
 
   lmdb_cursor rows_;
   std::uint64_t next_ = 0;
+  std::uint64_t written_ = 0;
   std::string row_;
 };
 
-/// Reads a journal back. Throws `lmdb_fault` with `corrupt` when the stream
-/// cannot be followed; records that fail their checksum are left out as
-/// removals, so that they become misses, and are added to `damaged`.
-std::vector<lmdb_replay> lmdb_read_journal(lmdb_env& env, lmdb_table journal,
-                                           const codec& decoder,
-                                           std::uint64_t& damaged);
+/// Reads a journal back, a call of `f` for each change, oldest first. Throws
+/// `lmdb_fault` with `corrupt` when the stream cannot be followed; a record
+/// that fails its checksum comes as a removal, so that it becomes a miss.
+void lmdb_read_journal(lmdb_env& env, lmdb_table journal, const codec& decoder,
+                       const std::function<void(lmdb_replay&&)>& f);
 
 } // namespace terrace

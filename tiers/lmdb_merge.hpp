@@ -1,5 +1,4 @@
-/// A list of changes, sorted by key and only the newest of each, on their way
-/// into the tree.
+/// Keys with changes, sorted, on their way into the tree.
 ///
 /// A merge is done in slices, one a transaction: neighbouring keys share pages,
 /// so the sum of the slices costs hardly more than one great transaction, and
@@ -10,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace terrace {
@@ -18,20 +18,11 @@ namespace terrace {
 inline constexpr std::uint64_t lmdb_max_slice = 16ull << 20;
 
 struct lmdb_merge {
-  struct item {
-    std::uint64_t order; ///< first bytes of the key, for fast comparison
-    lmdb_change* change;
-  };
+  /// The nodes have to stay until the merge is over.
+  explicit lmdb_merge(std::span<lmdb_node* const> xs);
 
-  /// `xs` has to stay as it is until the merge is over.
-  explicit lmdb_merge(lmdb_changes& xs);
-
-  bool done() const noexcept {
-    return next == items.size();
-  }
-
-  std::vector<item> items;
-  std::size_t next = 0; ///< first item that has not been committed
+  std::vector<lmdb_node*> nodes; ///< in the order of their keys
+  std::size_t next = 0;          ///< first that has not been committed
 };
 
 } // namespace terrace

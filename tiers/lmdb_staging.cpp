@@ -11,6 +11,14 @@ namespace {
 
 constexpr std::size_t u16_max = std::numeric_limits<std::uint16_t>::max();
 
+std::vector<lmdb_probe> probes_of(std::span<const entry> xs) {
+  std::vector<lmdb_probe> result;
+  result.reserve(xs.size());
+  for (auto& x : xs)
+    result.emplace_back(x.key);
+  return result;
+}
+
 } // namespace
 
 bool lmdb_store::fetch_staged(std::span<const std::string> xs,
@@ -34,15 +42,18 @@ bool lmdb_store::fetch_staged(std::span<const std::string> xs,
 
 bool lmdb_store::try_stage(std::span<const entry> xs, bool if_absent,
                            std::int64_t now_ms, store_report& out) {
+  auto probes = probes_of(xs);
   return overlay_.locked([&] {
+    overlay_.prefetch(probes);
     // Read under the mutex: an entry that leaves the overlay is in the tree,
     // and in this figure, before.
     auto newest = max_version_.load(std::memory_order_acquire);
-    for (auto& x : xs)
-      if ((if_absent || x.data.version <= newest) && !overlay_.peek(x.key))
+    for (std::size_t i = 0; i < xs.size(); ++i)
+      if ((if_absent || xs[i].data.version <= newest)
+          && !overlay_.peek(probes[i]))
         return false;
-    for (auto& x : xs)
-      stage_one(x, if_absent, nullptr, now_ms, out);
+    for (std::size_t i = 0; i < xs.size(); ++i)
+      stage_one(xs[i], probes[i], if_absent, nullptr, now_ms, out);
     return true;
   });
 }
@@ -50,19 +61,23 @@ bool lmdb_store::try_stage(std::span<const entry> xs, bool if_absent,
 store_report lmdb_store::stage(std::span<const entry> xs, bool if_absent,
                                const lookups& known, std::int64_t now_ms) {
   store_report result;
+  auto probes = probes_of(xs);
   overlay_.locked([&] {
+    overlay_.prefetch(probes);
     for (std::size_t i = 0; i < xs.size(); ++i)
-      stage_one(xs[i], if_absent, &known[i], now_ms, result);
+      stage_one(xs[i], probes[i], if_absent, &known[i], now_ms, result);
   });
   return result;
 }
 
-void lmdb_store::stage_one(const entry& x, bool if_absent, const lookup* known,
+void lmdb_store::stage_one(const entry& x, const lmdb_probe& key,
+                           bool if_absent, const lookup* known,
                            std::int64_t now_ms, store_report& out) {
   auto present = false;
   auto live = false;
   version_t version = 0;
-  if (auto* above = overlay_.peek(x.key)) {
+  auto* above = overlay_.peek(key);
+  if (above) {
     present = true;
     version = above->data.version;
     live = !above->removed && !above->data.expired(now_ms);
@@ -80,7 +95,7 @@ void lmdb_store::stage_one(const entry& x, bool if_absent, const lookup* known,
     return;
   }
   if (overfull()) {
-    give_up(x.key, x.data.version);
+    give_up(key, x.data.version);
     given_up_.fetch_add(1, std::memory_order_relaxed);
     ++out.failed;
     std::lock_guard lock{mutex_};
@@ -88,7 +103,7 @@ void lmdb_store::stage_one(const entry& x, bool if_absent, const lookup* known,
       out.why = last_failure_;
     return;
   }
-  overlay_.stage(x.key, x.data, false);
+  overlay_.stage(key, above, x.data, false);
   ++out.stored;
 }
 
@@ -109,12 +124,12 @@ bool lmdb_store::overfull() const noexcept {
          && overlay_.bytes() > opts_.max_pending_size;
 }
 
-void lmdb_store::give_up(const std::string& key, version_t version) {
+void lmdb_store::give_up(const lmdb_probe& key, version_t version) {
   auto limit = opts_.max_pending_size + opts_.max_pending_size / 4;
   if (overlay_.bytes() <= limit) {
     record marker;
     marker.version = version;
-    overlay_.stage(key, std::move(marker), true);
+    overlay_.stage(key, overlay_.peek(key), std::move(marker), true);
     return;
   }
   auto lost = std::max(overlay_.drop_active(), version);
@@ -157,7 +172,9 @@ remove_report lmdb_store::stage(std::span<const removal> xs,
 bool lmdb_store::stage_one(const removal& x, const lookup* known,
                            std::int64_t now_ms) {
   auto existed = false;
-  if (auto* above = overlay_.peek(x.key)) {
+  lmdb_probe key{x.key};
+  auto* above = overlay_.peek(key);
+  if (above) {
     if (above->data.version > x.version)
       return false;
     existed = answer(*above, now_ms).hit();
@@ -171,12 +188,12 @@ bool lmdb_store::stage_one(const removal& x, const lookup* known,
   if (!is_qualified(x.key))
     return false;
   if (overfull()) {
-    give_up(x.key, x.version);
+    give_up(key, x.version);
     return existed;
   }
   record marker;
   marker.version = x.version;
-  overlay_.stage(x.key, std::move(marker), true);
+  overlay_.stage(key, above, std::move(marker), true);
   return existed;
 }
 
@@ -184,10 +201,9 @@ std::uint64_t lmdb_store::hide_staged(const lmdb_purge& x,
                                       std::int64_t now_ms) {
   std::vector<removal> hidden;
   overlay_.each([&](const lmdb_node& node) {
-    auto& [key, slot] = node;
-    if (!slot.removed && slot.data.version <= x.up_to
-        && x.what.matches(key, slot.data.tags))
-      hidden.push_back({key, slot.data.version});
+    if (!node.removed && node.data.version <= x.up_to
+        && x.what.matches(node.key(), node.data.tags))
+      hidden.push_back({std::string{node.key()}, node.data.version});
   });
   std::uint64_t result = 0;
   overlay_.locked([&] {

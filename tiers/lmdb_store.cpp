@@ -66,11 +66,17 @@ lmdb_store::lmdb_store(const disk_options& opts,
   // being merged.
   std::uint64_t damaged = 0;
   auto& journals = env_.tables().journal;
-  overlay_.restore(lmdb_read_journal(env_, journals[state_.filling ^ 1], codec_,
-                                     damaged),
-                   true);
-  overlay_.restore(
-    lmdb_read_journal(env_, journals[state_.filling], codec_, damaged), false);
+  lmdb_read_journal(env_, journals[state_.filling ^ 1], codec_,
+                    [this, &damaged](lmdb_replay&& x) {
+                      damaged += x.damaged ? 1 : 0;
+                      overlay_.restore(std::move(x), true);
+                    });
+  lmdb_read_journal(env_, journals[state_.filling], codec_,
+                    [this, &damaged](lmdb_replay&& x) {
+                      damaged += x.damaged ? 1 : 0;
+                      journal_bytes_ += x.key.size() + x.data.value.size();
+                      overlay_.restore(std::move(x), false);
+                    });
   if (!overlay_.merging().empty())
     run_.emplace(overlay_.merging());
   quarantined_ = damaged;
@@ -90,7 +96,7 @@ lookup lmdb_store::answer(const record& x, lmdb_overlay::state what,
   return lookup::found(x, tier_kind::disk);
 }
 
-lookup lmdb_store::answer(const lmdb_slot& x, std::int64_t now_ms) const {
+lookup lmdb_store::answer(const lmdb_node& x, std::int64_t now_ms) const {
   return answer(x.data,
                 x.removed ? lmdb_overlay::state::removed
                           : lmdb_overlay::state::record,
@@ -237,14 +243,14 @@ expected<key_page> lmdb_store::list(tenant_id tenant, const std::string& glob,
   // then seen at least once.
   std::vector<std::pair<std::string, pending>> waiting;
   overlay_.each([&](const lmdb_node& x) {
-    auto& [key, slot] = x;
+    auto key = x.key();
     if (!key.starts_with(literal))
       return;
     std::string scratch;
     auto table_key = lmdb_key(key, scratch);
     if (cursor.empty() || table_key > cursor)
       waiting.emplace_back(std::string{table_key},
-                           pending{key, answer(slot, now_ms).hit()});
+                           pending{std::string{key}, answer(x, now_ms).hit()});
   });
   std::optional<std::string> bound; // nothing behind it is looked at
   if (waiting.size() > budget) {
@@ -305,8 +311,8 @@ expected<std::uint64_t> lmdb_store::count(tenant_id tenant) {
   std::uint64_t turn = 0;
   std::vector<std::pair<std::string, bool>> sample; // key, is a record
   overlay_.each([&](const lmdb_node& x) {
-    if (tenant_of(x.first) == tenant && turn++ % stride == 0)
-      sample.emplace_back(x.first, !x.second.removed);
+    if (tenant_of(x.key()) == tenant && turn++ % stride == 0)
+      sample.emplace_back(x.key(), !x.removed);
   });
   std::int64_t change = 0;
   try {

@@ -45,6 +45,7 @@
 #include "tiers/lmdb_tree.hpp"
 #include "tiers/store.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -147,6 +148,12 @@ public:
     return overlay_.bytes();
   }
 
+  /// Whether as much waits, in memory or in the journal, as may.
+  bool full() const noexcept {
+    return std::max(overlay_.bytes(), journal_bytes_.load())
+           > opts_.max_pending_size;
+  }
+
   // -- reading ----------------------------------------------------------------
 
   /// Look-ups without values: `data.version` is set if there is a record, and
@@ -177,7 +184,7 @@ private:
   lookup answer(const record& x, lmdb_overlay::state what,
                 std::int64_t now_ms) const;
 
-  lookup answer(const lmdb_slot& x, std::int64_t now_ms) const;
+  lookup answer(const lmdb_node& x, std::int64_t now_ms) const;
 
   lookup read(lmdb_read& txn, const std::string& key, std::int64_t now_ms,
               bool with_value);
@@ -187,8 +194,8 @@ private:
 
   // staging (lmdb_staging.cpp)
 
-  void stage_one(const entry& x, bool if_absent, const lookup* known,
-                 std::int64_t now_ms, store_report& out);
+  void stage_one(const entry& x, const lmdb_probe& key, bool if_absent,
+                 const lookup* known, std::int64_t now_ms, store_report& out);
 
   bool stage_one(const removal& x, const lookup* known, std::int64_t now_ms);
 
@@ -196,7 +203,7 @@ private:
 
   bool overfull() const noexcept;
 
-  void give_up(const std::string& key, version_t version);
+  void give_up(const lmdb_probe& key, version_t version);
 
   std::uint64_t hide_staged(const lmdb_purge& x, std::int64_t now_ms);
 
@@ -206,17 +213,26 @@ private:
 
   lmdb_progress try_commit(std::int64_t now_ms, bool directly);
 
-  void journal(lmdb_changes& fresh, std::int64_t now_ms);
+  void journal(std::size_t fresh, std::int64_t now_ms);
 
   void merge(std::int64_t now_ms);
 
-  void merge_directly(lmdb_changes& fresh, std::int64_t now_ms);
+  void merge_directly(std::int64_t now_ms);
 
-  void write_journal(lmdb_tree& tree, lmdb_changes& fresh, std::int64_t now_ms,
-                     std::vector<lmdb_change*>& merged);
+  std::uint64_t write_journal(lmdb_tree& tree, std::size_t fresh,
+                              std::int64_t now_ms,
+                              std::vector<std::size_t>& merged);
 
-  std::size_t merge_slice(const lmdb_merge& run, lmdb_tree& tree,
-                          std::int64_t now_ms);
+  std::size_t merge_slice(std::span<lmdb_node* const> xs, std::size_t begin,
+                          lmdb_tree& tree, std::int64_t now_ms, bool skip_newer,
+                          bool& awaits);
+
+  std::uint64_t merge_change(const lmdb_change& x, lmdb_tree& tree,
+                             std::int64_t now_ms);
+
+  bool cramped() const noexcept {
+    return slice_limit_ < lmdb_max_slice;
+  }
 
   std::string_view encode(const lmdb_change& x);
 
@@ -243,9 +259,10 @@ private:
   lmdb_env env_;
   lmdb_overlay overlay_;
 
-  std::mutex writer_; /// held by whoever writes; guards the next five
+  std::mutex writer_; /// held by whoever writes; guards the next six
   std::optional<lmdb_merge> run_;
-  std::string encoded_; /// scratch
+  std::vector<lmdb_change> changes_; /// scratch
+  std::string encoded_;              /// scratch
   std::string floor_cursor_;
   version_t swept_floor_ = 0;
   std::uint64_t slice_limit_; /// bytes of one slice of a merge
@@ -256,7 +273,8 @@ private:
   std::vector<std::pair<std::string, std::uint64_t>> quarantine_; /// key, seq
   failure last_failure_;
 
-  std::atomic<std::uint64_t> limit_;      /// bound on bytes, now
+  std::atomic<std::uint64_t> limit_;            /// bound on bytes, now
+  std::atomic<std::uint64_t> journal_bytes_{0}; /// in what takes new changes
   std::atomic<version_t> max_version_{0}; /// highest that reached the tree
   std::atomic<version_t> floor_{0};
   std::atomic<bool> failing_{false};
