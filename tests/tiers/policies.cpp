@@ -1,0 +1,501 @@
+// One table of items serves every policy, so all of them are in this file.
+#define CAF_SUITE tiers.policies
+
+#include "tiers/policies/auto_policy.hpp"
+#include "tiers/policies/frequency_sketch.hpp"
+#include "tiers/policies/ghost_table.hpp"
+
+#include <caf/test/unit_test.hpp>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+
+using namespace terrace;
+
+namespace {
+
+struct test_item {
+  policy_item links;
+  std::uint32_t size = 1;
+  std::uint64_t hash = 0;
+  std::int64_t until_ms = 0;
+};
+
+/// Items by number, from 1. Their hashes are their numbers, unless `mixing`.
+class test_space final : public policy_space {
+public:
+  static constexpr std::uint32_t stride = sizeof(test_item) / 8;
+
+  explicit test_space(std::vector<test_item>& xs)
+    : policy_space(xs.data()), items_(xs) {
+    // nop
+  }
+
+  std::uint64_t hash(item_id x) const noexcept override {
+    return items_[x / stride].hash;
+  }
+
+  std::uint32_t size(item_id x) const noexcept override {
+    return items_[x / stride].size;
+  }
+
+  std::int64_t until_ms(item_id x) const noexcept override {
+    return items_[x / stride].until_ms;
+  }
+
+private:
+  std::vector<test_item>& items_;
+};
+
+/// A policy and items of size 1 whose hash is their number.
+struct bench {
+  explicit bench(std::string_view policy, std::size_t n = 64)
+    : items(n), space(items), engine(make_policy(policy, space)) {
+    for (std::size_t i = 0; i < n; ++i)
+      items[i].hash = i;
+  }
+
+  static item_id id(std::uint64_t n) {
+    return static_cast<item_id>(n) * test_space::stride;
+  }
+
+  void in(std::initializer_list<int> xs) {
+    for (auto x : xs)
+      engine->inserted(id(static_cast<std::uint64_t>(x)), 0);
+  }
+
+  void hit(std::initializer_list<int> xs) {
+    for (auto x : xs) {
+      auto i = id(static_cast<std::uint64_t>(x));
+      space[i].touch();
+      engine->accessed(i, 0);
+    }
+  }
+
+  std::uint64_t out(std::int64_t now_ms = 0) {
+    return engine->evict(now_ms) / test_space::stride;
+  }
+
+  std::string order() const {
+    std::string result;
+    for (auto x : engine->dump())
+      result += (result.empty() ? "" : " ") + std::to_string(x);
+    return result;
+  }
+
+  std::vector<test_item> items;
+  test_space space;
+  std::unique_ptr<eviction_policy> engine;
+};
+
+std::uint64_t mix(std::uint64_t x) {
+  x = (x ^ (x >> 33)) * 0xFF51AFD7ED558CCDu;
+  x = (x ^ (x >> 33)) * 0xC4CEB9FE1A85EC53u;
+  return x ^ (x >> 33);
+}
+
+} // namespace
+
+CAF_TEST(names make policies of that name and others make none) {
+  std::vector<test_item> items(2);
+  test_space space{items};
+  for (auto name : policy_names)
+    CAF_CHECK_EQUAL(make_policy(name, space)->name(), name);
+  CAF_CHECK(make_policy("magic", space) == nullptr);
+}
+
+CAF_TEST(only policies that move items on a hit want accesses) {
+  for (auto name : policy_names) {
+    auto counter = name == "fifo" || name == "s3-fifo" || name == "sieve";
+    CAF_CHECK_EQUAL(bench{name}.engine->wants_accesses(), !counter);
+  }
+}
+
+// -- orders -------------------------------------------------------------------
+
+CAF_TEST(fifo takes the oldest) {
+  bench x{"fifo"};
+  x.in({1, 2, 3});
+  x.hit({1});
+  CAF_CHECK_EQUAL(x.order(), "1 2 3");
+  CAF_CHECK_EQUAL(x.out(), 1u);
+  CAF_CHECK_EQUAL(x.order(), "2 3");
+}
+
+CAF_TEST(lru takes what was not used for longest) {
+  bench x{"lru"};
+  x.in({1, 2, 3});
+  x.hit({1});
+  CAF_CHECK_EQUAL(x.order(), "2 3 1");
+  x.engine->replaced(bench::id(2), bench::id(4), false, 0); // an access
+  x.engine->replaced(bench::id(3), bench::id(5), true, 0);  // none
+  CAF_CHECK_EQUAL(x.order(), "5 1 4");
+  CAF_CHECK_EQUAL(x.out(), 5u);
+}
+
+CAF_TEST(lfu takes the least used and forgets use) {
+  bench x{"lfu"};
+  x.in({1, 2, 3});
+  x.hit({1, 1, 3});
+  // Priorities 1: 3, 2: 1, 3: 2, as the age is 0.
+  CAF_CHECK_EQUAL(x.order(), "2 3 1");
+  CAF_CHECK_EQUAL(x.out(), 2u);
+  // The age is 1 now: 4 enters with 2, as 3 has, behind it.
+  x.in({4});
+  CAF_CHECK_EQUAL(x.order(), "3 4 1");
+  CAF_CHECK_EQUAL(x.out(), 3u);
+  // The age is 2 now: 5 enters with 3, as the older 1 has.
+  x.in({5});
+  CAF_CHECK_EQUAL(x.order(), "4 1 5");
+}
+
+CAF_TEST(slru protects what was used again) {
+  bench x{"slru"};
+  x.in({1, 2, 3, 4, 5});
+  x.hit({1, 3});
+  CAF_CHECK_EQUAL(x.order(), "2 4 5 1 3");
+  // Four of five are protected at most: 1 goes back on probation.
+  x.hit({2, 4, 5});
+  CAF_CHECK_EQUAL(x.order(), "1 3 2 4 5");
+  CAF_CHECK_EQUAL(x.out(), 1u);
+  CAF_CHECK_EQUAL(x.out(), 3u); // nothing is on probation
+}
+
+CAF_TEST(sieve spares what was used and leaves it in its place) {
+  bench x{"sieve"};
+  x.in({1, 2, 3, 4});
+  x.hit({1, 3});
+  // The hand spares 1, takes 2 and stays before 3, which is spared next time.
+  CAF_CHECK_EQUAL(x.out(), 2u);
+  CAF_CHECK_EQUAL(x.order(), "3 4 1");
+  x.in({5});
+  CAF_CHECK_EQUAL(x.out(), 4u);
+  // The newest, 5, is not examined before somebody could use it.
+  CAF_CHECK_EQUAL(x.order(), "1 3 5");
+}
+
+CAF_TEST(s3 fifo sifts newcomers and remembers them) {
+  bench x{"s3-fifo"};
+  x.in({1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+  x.hit({1, 1, 2});
+  // Two hits take 1 to the main queue; one is not enough for 2.
+  CAF_CHECK_EQUAL(x.out(), 2u);
+  CAF_CHECK_EQUAL(x.order(), "3 4 5 6 7 8 9 10 1");
+  // 2 returns while it is a ghost, so it goes to the main queue.
+  x.in({2});
+  CAF_CHECK_EQUAL(x.order(), "3 4 5 6 7 8 9 10 1 2");
+  CAF_CHECK_EQUAL(x.out(), 3u);
+}
+
+CAF_TEST(s3 fifo gives another round for each hit) {
+  bench x{"s3-fifo"};
+  // Adopted items are main but for the first tenth.
+  x.engine->adopt({bench::id(1), bench::id(2), bench::id(3)}, 0);
+  x.hit({1});
+  CAF_CHECK_EQUAL(x.order(), "1 2 3");
+  // 1 is all of the small queue, one third of everything. It was hit once.
+  CAF_CHECK_EQUAL(x.out(), 1u);
+  x.hit({2});
+  CAF_CHECK_EQUAL(x.out(), 3u);
+  CAF_CHECK_EQUAL(x.out(), 2u);
+}
+
+CAF_TEST(hybrid weighs use against age) {
+  bench x{"hybrid"};
+  x.in({1, 2, 3});
+  CAF_CHECK_EQUAL(x.order(), "1 2 3");
+  // Two uses of 1, the last one latest, are worth more than one of 3.
+  x.hit({1});
+  CAF_CHECK_EQUAL(x.order(), "2 3 1");
+  CAF_CHECK_EQUAL(x.out(), 2u);
+  // 4 is used twice in a row, after 1. Both have two uses; those of 4 are
+  // later.
+  x.in({4});
+  x.hit({4});
+  CAF_CHECK_EQUAL(x.order(), "3 1 4");
+}
+
+CAF_TEST(adaptive weighs recency and frequency and size and lifetime) {
+  bench x{"adaptive"};
+  x.items[2].size = 100;
+  x.items[4].until_ms = 7'004;
+  std::int64_t now = 0; // a request a second
+  for (auto i : {1, 2, 3, 4})
+    x.engine->inserted(bench::id(static_cast<std::uint64_t>(i)), now += 1'000);
+  for (auto i : {1, 3, 3})
+    x.engine->accessed(bench::id(static_cast<std::uint64_t>(i)), now += 1'000);
+  // Four requests, a cacheful, take some 4 s, and 4 has 4 ms: a thousandth,
+  // which costs 10. The mean size is 25.75, so 2 loses half of log 3.9 and the
+  // others gain half of log 25.75; 3 was used more often than 1, and later.
+  CAF_CHECK_EQUAL(x.order(), "4 2 1 3");
+}
+
+CAF_TEST(w tinylfu admits who is asked for more often) {
+  bench x{"w-tinylfu"};
+  x.in({1, 2, 3, 4});
+  x.hit({1, 1, 2, 2, 3, 3});
+  // One item is the window's; 1, 2 and 3 moved on and were used there, and four
+  // fifths of three are two: 1 went back.
+  CAF_CHECK_EQUAL(x.order(), "4 1 2 3");
+  // How much fits was not known so far, so 4 moves on untested, and the oldest
+  // on probation makes room.
+  x.in({5});
+  CAF_CHECK_EQUAL(x.out(), 1u);
+  CAF_CHECK_EQUAL(x.order(), "5 4 2 3");
+  // 6 pushes 5 out of the window. Both 5 and 4 were asked for once: 5 goes.
+  x.in({6});
+  CAF_CHECK_EQUAL(x.out(), 5u);
+  CAF_CHECK_EQUAL(x.order(), "6 4 2 3");
+  // 6 was asked for twice, 4 once: 4 goes.
+  x.hit({6});
+  x.in({7});
+  CAF_CHECK_EQUAL(x.out(), 4u);
+  CAF_CHECK_EQUAL(x.order(), "7 6 2 3");
+}
+
+// -- all of them --------------------------------------------------------------
+
+CAF_TEST(what has expired leaves when it is looked at) {
+  for (auto name : policy_names) {
+    CAF_MESSAGE(name);
+    bench x{name};
+    x.items[1].until_ms = 10;
+    x.in({1, 2, 3});
+    for (int i = 0; i < 5; ++i)
+      x.hit({1, 2, 3});
+    CAF_CHECK_EQUAL(x.out(11), 1u);
+  }
+}
+
+CAF_TEST(release empties a policy and another one adopts all) {
+  for (auto name : policy_names)
+    for (auto next : policy_names) {
+      bench x{name};
+      x.in({1, 2, 3, 4, 5, 6});
+      x.hit({2, 4, 4});
+      auto xs = x.engine->release();
+      CAF_REQUIRE_EQUAL(xs.size(), 6u);
+      CAF_CHECK(x.engine->dump().empty());
+      CAF_CHECK_EQUAL(x.engine->evict(0), 0u);
+      auto heir = make_policy(next, x.space);
+      heir->adopt(xs, 0);
+      std::set<item_id> left;
+      while (auto item = heir->evict(0))
+        left.insert(item);
+      CAF_CHECK_EQUAL(left.size(), 6u);
+    }
+}
+
+CAF_TEST(release keeps the order of a list) {
+  bench x{"lru"};
+  x.in({1, 2, 3});
+  x.hit({2});
+  auto xs = x.engine->release();
+  x.engine->adopt(xs, 0);
+  CAF_CHECK_EQUAL(x.order(), "1 3 2");
+}
+
+CAF_TEST(every item leaves once whatever happens) {
+  constexpr std::uint32_t seed = 4711;
+  constexpr std::uint64_t capacity = 300;
+  constexpr std::size_t keys = 400;
+  CAF_MESSAGE("seed " << seed);
+  for (auto name : policy_names) {
+    CAF_MESSAGE(name);
+    std::mt19937 random{seed};
+    // Each key has two items, of which one may be resident.
+    bench x{name, 2 * keys};
+    std::vector<item_id> here(keys);
+    std::uint64_t size = 0;
+    std::size_t count = 0;
+    std::int64_t now = 1;
+    auto fresh = [&](std::size_t key, item_id old) {
+      auto i = key + (old == bench::id(key) ? keys : 0);
+      if (i == 0)
+        i = keys;
+      x.items[i].hash = mix(key);
+      x.items[i].size = static_cast<std::uint32_t>(1 + random() % 9);
+      x.items[i].until_ms = random() % 4 == 0 ? now + random() % 500 : 0;
+      return bench::id(i);
+    };
+    auto key_of = [&](item_id id) { return id / test_space::stride % keys; };
+    auto gone = [&](item_id id) {
+      auto key = key_of(id);
+      CAF_REQUIRE_EQUAL(here[key], id);
+      here[key] = 0;
+      size -= x.space.size(id);
+      --count;
+    };
+    for (int step = 0; step < 20'000; ++step, ++now) {
+      std::size_t key = 1 + std::min(random() % (keys - 1), random() % 100);
+      auto old = here[key];
+      auto dice = random() % 20;
+      if (old == 0) {
+        here[key] = fresh(key, 0);
+        x.engine->inserted(here[key], now);
+        size += x.space.size(here[key]);
+        ++count;
+      } else if (dice == 0) {
+        x.engine->erased(old);
+        gone(old);
+      } else if (dice < 4) {
+        here[key] = fresh(key, old);
+        x.engine->replaced(old, here[key], dice == 1, now);
+        size += x.space.size(here[key]);
+        size -= x.space.size(old);
+      } else {
+        x.space[old].touch();
+        x.engine->accessed(old, now);
+      }
+      while (size > capacity) {
+        auto victim = x.engine->evict(now);
+        CAF_REQUIRE_NOT_EQUAL(victim, 0u);
+        gone(victim);
+      }
+    }
+    while (auto victim = x.engine->evict(now))
+      gone(victim);
+    CAF_CHECK_EQUAL(count, 0u);
+    CAF_CHECK_EQUAL(size, 0u);
+  }
+}
+
+// -- parts --------------------------------------------------------------------
+
+CAF_TEST(ghosts are remembered for a number of others) {
+  ghost_table ghosts;
+  for (std::uint64_t i = 1; i <= 1000; ++i)
+    ghosts.insert(mix(i), 100);
+  CAF_CHECK(!ghosts.erase(mix(900), 100));
+  std::size_t known = 0;
+  for (std::uint64_t i = 901; i <= 1000; ++i)
+    known += ghosts.erase(mix(i), 100);
+  // Full buckets may have lost some.
+  CAF_CHECK(known >= 95);
+  CAF_CHECK(!ghosts.erase(mix(1000), 100)); // it was forgotten just now
+}
+
+CAF_TEST(the sketch never counts less than there was) {
+  frequency_sketch sketch;
+  for (std::size_t n = 1; n <= 512; ++n) {
+    sketch.reserve(n); // grows with what it knows
+    for (std::size_t k = 0; k < n % 8; ++k)
+      sketch.increment(mix(n));
+  }
+  std::size_t exact = 0;
+  for (std::size_t n = 1; n <= 512; ++n) {
+    CAF_CHECK(sketch.frequency(mix(n)) >= n % 8);
+    exact += sketch.frequency(mix(n)) == n % 8;
+  }
+  // Counters are shared, and growing copies what others counted.
+  CAF_CHECK(exact > 512 / 2);
+}
+
+// -- auto ---------------------------------------------------------------------
+
+namespace {
+
+/// A cache of items of size 1, run by "auto".
+struct auto_cache {
+  auto_cache(std::size_t keys, std::size_t capacity)
+    : x("auto", keys + 1), resident(keys + 1), room(capacity) {
+    for (std::size_t i = 0; i < x.items.size(); ++i)
+      x.items[i].hash = mix(i);
+  }
+
+  const auto_policy& engine() const {
+    return dynamic_cast<const auto_policy&>(*x.engine);
+  }
+
+  void get(std::size_t key) {
+    ++requests;
+    auto id = bench::id(key);
+    if (resident[key]) {
+      ++hits;
+      x.space[id].touch();
+      x.engine->accessed(id, 0);
+      return;
+    }
+    x.space[id].accesses = 0;
+    x.engine->inserted(id, 0);
+    resident[key] = true;
+    if (++count > room) {
+      resident[x.out()] = false;
+      --count;
+    }
+  }
+
+  std::uint64_t hits_of(std::string_view name) const {
+    for (auto& y : engine().candidates())
+      if (y.name == name)
+        return y.hits;
+    return 0;
+  }
+
+  bench x;
+  std::vector<bool> resident;
+  std::size_t room;
+  std::size_t count = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t hits = 0;
+};
+
+/// A loop of 300 keys, which LRU and FIFO always miss in a cache of 200.
+void loop(auto_cache& x, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i)
+    x.get(1 + i % 300);
+}
+
+/// A window of 250 keys moves on by one key every ten requests, and the keys in
+/// it are asked for equally often: what is good is recent.
+void drift(auto_cache& x, std::size_t n) {
+  std::mt19937 random{17};
+  for (std::size_t i = 0; i < n; ++i)
+    x.get(1000 + i / 10 + random() % 250);
+}
+
+} // namespace
+
+CAF_TEST(auto changes with the requests) {
+  auto_cache x{50'000, 200};
+  drift(x, 60'000);
+  auto recent = std::string{x.engine().current()};
+  auto before = x.hits;
+  loop(x, 60'000);
+  auto looped = std::string{x.engine().current()};
+  CAF_MESSAGE(recent << ", then " << looped);
+  CAF_CHECK_NOT_EQUAL(recent, looped);
+  CAF_CHECK(x.engine().switches() > 0);
+  // Of 300 keys 199 can be kept by who never lets them go: two thirds of the
+  // requests hit. LRU hits none. To learn may cost some.
+  CAF_CHECK(x.hits - before > 60'000 / 3);
+}
+
+CAF_TEST(auto tells what each policy would have hit) {
+  auto_cache x{50'000, 200};
+  loop(x, 6'000);
+  auto all = x.engine().candidates();
+  CAF_CHECK_EQUAL(all.size(), std::size(policy_names) - 1);
+  for (auto& y : all)
+    CAF_CHECK_EQUAL(y.requests, 6'000u);
+  CAF_CHECK_EQUAL(x.hits_of("lru"), 0u);
+  CAF_CHECK_EQUAL(x.hits_of("fifo"), 0u);
+  CAF_CHECK(x.hits_of("w-tinylfu") > 0);
+}
+
+CAF_TEST(auto tries a large cache out on a sample) {
+  auto_cache x{100'000, 20'000};
+  std::mt19937 random{23};
+  for (int i = 0; i < 200'000; ++i)
+    x.get(1 + std::min(random() % 60'000, random() % 60'000));
+  // Shadows hold 4096 items at most, so one key of eight is sampled; before,
+  // while the cache was filled, it was more.
+  for (auto& y : x.engine().candidates()) {
+    CAF_CHECK(y.requests > 200'000 / 8 - 3'000);
+    CAF_CHECK(y.requests < 200'000 / 8 + 20'000);
+  }
+  CAF_CHECK_EQUAL(x.engine().dump().size(), 20'000u);
+}

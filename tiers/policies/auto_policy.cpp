@@ -1,0 +1,215 @@
+#include "tiers/policies/auto_policy.hpp"
+
+#include <algorithm>
+
+namespace terrace {
+
+// -- contract -----------------------------------------------------------------
+
+void auto_policy::inserted(item_id x, std::int64_t now_ms) {
+  // What is left after evictions is at most one item smaller than the cache:
+  // the largest such figure, lately, is the best.
+  if (made_room_)
+    capacity_ = std::max(size_, capacity_ - capacity_ / 1024 - 1);
+  made_room_ = false;
+  last_size_ = space_.size(x);
+  size_ += last_size_;
+  if (following())
+    enter(x);
+  else
+    engine_->inserted(x, now_ms);
+  try_out(x, true, now_ms);
+}
+
+void auto_policy::replaced(item_id old, item_id fresh, bool moved,
+                           std::int64_t now_ms) {
+  size_ += space_.size(fresh);
+  size_ -= space_.size(old);
+  // A new value for one that has expired was asked for in vain before.
+  auto missed = expired(old, now_ms);
+  if (following()) {
+    inherit(old, fresh, moved);
+    items_.replace(space_, old, fresh);
+    by_hash_.put(space_.hash(fresh), fresh);
+  } else {
+    engine_->replaced(old, fresh, moved, now_ms);
+  }
+  if (!moved)
+    try_out(fresh, missed, now_ms);
+}
+
+void auto_policy::accessed(item_id x, std::int64_t now_ms) {
+  if (following()) {
+    items_.unlink(space_, x);
+    items_.push_back(space_, x);
+  } else {
+    engine_->accessed(x, now_ms);
+  }
+  try_out(x, true, now_ms);
+}
+
+void auto_policy::erased(item_id x) {
+  trials_.erase(space_.hash(x));
+  size_ -= space_.size(x);
+  if (following())
+    leave(x);
+  else
+    engine_->erased(x);
+}
+
+item_id auto_policy::evict(std::int64_t now_ms) {
+  if (capacity_ == 0 && size_ > last_size_) {
+    capacity_ = size_ - last_size_;
+    trials_.shrink(capacity_, now_ms);
+    find_victims();
+  }
+  item_id x = 0;
+  if (!following())
+    x = engine_->evict(now_ms);
+  else if (x = next_victim(now_ms); x != 0)
+    leave(x);
+  if (x != 0) {
+    size_ -= space_.size(x);
+    made_room_ = true;
+  }
+  return x;
+}
+
+std::vector<item_id> auto_policy::release() {
+  size_ = 0;
+  if (!following())
+    return engine_->release();
+  std::vector<item_id> result;
+  release_to(items_, result);
+  by_hash_ = {};
+  return result;
+}
+
+std::size_t auto_policy::bytes() const noexcept {
+  auto result = trials_.bytes() + by_hash_.bytes();
+  if (engine_)
+    result += engine_->bytes();
+  for (auto& [name, x] : retired_)
+    result += x ? x->bytes() : 0;
+  return result;
+}
+
+void auto_policy::describe(std::map<std::string, std::uint64_t>& out) const {
+  std::uint64_t requests = 0;
+  for (auto& x : candidates()) {
+    requests = std::max(requests, x.requests);
+    std::string name{x.name};
+    std::replace(name.begin(), name.end(), '-', '_');
+    out["policy_" + name + "_hits"] += x.hits;
+    out["policy_in_use_" + name] += x.name == current() ? 1 : 0;
+  }
+  out["policy_requests"] += requests;
+  out["policy_switches"] += switches_;
+}
+
+std::vector<std::uint64_t> auto_policy::dump() const {
+  if (!following())
+    return engine_->dump();
+  // What the shadow does not have leaves first; it may have what left here.
+  auto& leader = trials_.leader();
+  std::vector<std::uint64_t> result;
+  for (auto x = items_.front(); x != 0; x = space_[x].next)
+    if (!leader.contains(space_.hash(x)))
+      result.push_back(space_.hash(x));
+  for (auto hash : leader.dump())
+    if (by_hash_.find(hash) != 0)
+      result.push_back(hash);
+  return result;
+}
+
+// -- trials -------------------------------------------------------------------
+
+void auto_policy::try_out(item_id x, bool counts, std::int64_t now_ms) {
+  trials_.request({space_.hash(x), space_.size(x), space_.until_ms(x)}, counts,
+                  capacity_, now_ms, victims_);
+  // A queue that is never empty would keep what is done for ever.
+  if (!following())
+    victims_.clear();
+  else if (victims_.size() > 4 * items_.count() + 64)
+    find_victims();
+  if (trials_.crowded()) {
+    if (following())
+      stop_following(now_ms);
+    trials_.thin_out();
+  }
+  if (capacity_ != 0 && trials_.decide())
+    change(now_ms);
+}
+
+void auto_policy::change(std::int64_t now_ms) {
+  ++switches_;
+  if (following()) {
+    find_victims();
+    return;
+  }
+  auto order = engine_->release();
+  retired_[engine_name_] = std::move(engine_);
+  engine_name_ = trials_.leader().name();
+  engine_ = std::move(retired_[engine_name_]);
+  if (!engine_)
+    engine_ = make_policy(engine_name_, space_);
+  engine_->adopt(order, now_ms);
+}
+
+// -- following a shadow -------------------------------------------------------
+
+void auto_policy::enter(item_id x) {
+  items_.push_back(space_, x);
+  by_hash_.put(space_.hash(x), x);
+}
+
+void auto_policy::leave(item_id x) {
+  items_.unlink(space_, x);
+  auto hash = space_.hash(x);
+  if (by_hash_.find(hash) == x)
+    by_hash_.erase(hash);
+}
+
+void auto_policy::find_victims() {
+  victims_.clear();
+  first_victim_ = 0;
+  for (auto x = items_.front(); x != 0; x = space_[x].next)
+    if (!trials_.leader().contains(space_.hash(x)))
+      victims_.push_back(space_.hash(x));
+}
+
+item_id auto_policy::next_victim(std::int64_t now_ms) {
+  auto& leader = trials_.leader();
+  // Ends: each round takes a victim, or one item out of the shadow.
+  while (!items_.empty()) {
+    if (first_victim_ == victims_.size()) {
+      victims_.clear();
+      first_victim_ = 0;
+      if (leader.count() == 0)
+        break;
+      leader.shrink(leader.size() - 1, now_ms, &victims_);
+    }
+    auto hash = victims_[first_victim_++];
+    auto x = by_hash_.find(hash);
+    if (x != 0 && !leader.contains(hash))
+      return x;
+  }
+  return items_.front();
+}
+
+void auto_policy::stop_following(std::int64_t now_ms) {
+  std::vector<item_id> order;
+  release_to(items_, order);
+  by_hash_ = {};
+  victims_.clear();
+  first_victim_ = 0;
+  engine_name_ = trials_.leader().name();
+  engine_ = make_policy(engine_name_, space_);
+  if (capacity_ != 0)
+    engine_->adopt(order, now_ms);
+  else
+    for (auto x : order) // nothing was evicted so far, none stood a test
+      engine_->inserted(x, now_ms);
+}
+
+} // namespace terrace

@@ -1,0 +1,118 @@
+/// Auto: tries all policies out beside the requests, and does as the best one.
+///
+/// `policy_trials` has a shadow cache for each policy and says which to use. As
+/// long as the shadows see all requests (up to 4096 items), the cache follows
+/// the shadow in use: what is not in it leaves first, so after a change the
+/// cache holds what the new policy would hold as soon as the requests allow.
+/// This is how Blum and Burch ("On-line learning and the metrical task system
+/// problem", 2000) combine paging algorithms. A larger cache runs the policy
+/// itself; after a change the new one adopts the items in the order of the old
+/// one, and has to guess what it did not see. Nothing is flushed either way.
+/// Weaknesses: those of `policy_trials`; what a larger cache loses with each
+/// guess, one to three misses in a hundred where no policy is best for long;
+/// and a change walks over all its items at once.
+#pragma once
+
+#include "tiers/policies/policy_base.hpp"
+#include "tiers/policies/policy_trials.hpp"
+
+#include <map>
+
+namespace terrace {
+
+class auto_policy final : public policy_base {
+public:
+  using candidate = policy_trials::candidate;
+
+  using policy_base::policy_base;
+
+  std::string_view name() const noexcept override {
+    return "auto";
+  }
+
+  bool wants_accesses() const noexcept override {
+    return true;
+  }
+
+  bool bears_delay() const noexcept override {
+    return !following() && engine_->bears_delay();
+  }
+
+  void inserted(item_id x, std::int64_t now_ms) override;
+
+  void replaced(item_id old, item_id fresh, bool moved,
+                std::int64_t now_ms) override;
+
+  void accessed(item_id x, std::int64_t now_ms) override;
+
+  void erased(item_id x) override;
+
+  item_id evict(std::int64_t now_ms) override;
+
+  std::vector<item_id> release() override;
+
+  std::size_t bytes() const noexcept override;
+
+  /// policy_*_hits of policy_requests; policy_switches; and policy_in_use_*,
+  /// the number of shards that go by a policy.
+  void describe(std::map<std::string, std::uint64_t>& out) const override;
+
+  /// That of the policy in use.
+  std::vector<std::uint64_t> dump() const override;
+
+  /// What each policy would have hit; requests are those sampled.
+  std::vector<candidate> candidates() const {
+    return trials_.candidates();
+  }
+
+  /// Name of the policy in use.
+  std::string_view current() const noexcept {
+    return trials_.leader().name();
+  }
+
+  /// How often it was changed.
+  std::uint64_t switches() const noexcept {
+    return switches_;
+  }
+
+private:
+  bool following() const noexcept {
+    return engine_ == nullptr;
+  }
+
+  void try_out(item_id x, bool counts, std::int64_t now_ms);
+
+  void change(std::int64_t now_ms);
+
+  // -- following a shadow -----------------------------------------------------
+
+  void enter(item_id x);
+
+  void leave(item_id x);
+
+  /// Collects what the shadow in use does not have.
+  void find_victims();
+
+  item_id next_victim(std::int64_t now_ms);
+
+  void stop_following(std::int64_t now_ms);
+
+  policy_trials trials_;
+  std::uint64_t switches_ = 0;
+  std::uint64_t size_ = 0;      ///< of all items
+  std::uint32_t last_size_ = 0; ///< of the newest
+  std::uint64_t capacity_ = 0;  ///< as far as known; 0: never full so far
+  bool made_room_ = false;      ///< since something came in
+  // While following:
+  item_list items_; ///< longest unused first
+  hash_index by_hash_;
+  std::vector<std::uint64_t> victims_; ///< hashes
+  std::size_t first_victim_ = 0;       ///< those before are done
+  // Then:
+  std::unique_ptr<eviction_policy> engine_; ///< the policy in use
+  std::string_view engine_name_;
+  /// Others that were in use: they still remember what they evicted.
+  std::map<std::string_view, std::unique_ptr<eviction_policy>> retired_;
+};
+
+} // namespace terrace
