@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -15,12 +16,16 @@
 namespace terrace {
 
 /// Base of everything that can own a blob's bytes: a heap block made by
-/// `blob::copy`, or an L1 node that stores a small value beside its key.
+/// `blob::copy`, or an L1 node that stores a small value beside its key. Eight
+/// bytes, of which three are free for what derives from it.
 class block {
 public:
   using release_fn = void (*)(block*) noexcept;
 
-  explicit block(release_fn release) noexcept : release_(release) {
+  /// Where the block's memory comes from.
+  enum class origin : std::uint8_t { heap, node };
+
+  explicit block(origin from) noexcept : origin_(from) {
     // nop
   }
 
@@ -34,17 +39,35 @@ public:
 
   /// Gives up one reference; the last one frees the block.
   void deref() const noexcept {
-    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      release_(const_cast<block*>(this));
+    if (drop())
+      releases_[static_cast<std::size_t>(origin_)](const_cast<block*>(this));
+  }
+
+  /// Gives up one reference without freeing anything. True: it was the last.
+  bool drop() const noexcept {
+    return refs_.fetch_sub(1, std::memory_order_acq_rel) == 1;
   }
 
   std::uint32_t use_count() const noexcept {
     return refs_.load(std::memory_order_relaxed);
   }
 
+  /// Says how nodes are freed, before the first one is made. The function may
+  /// be called by any thread.
+  static void on_release_node(release_fn f) noexcept {
+    releases_[static_cast<std::size_t>(origin::node)] = f;
+  }
+
 private:
+  static void release_heap(block* x) noexcept {
+    x->~block();
+    std::free(x);
+  }
+
+  static inline release_fn releases_[2] = {&release_heap, nullptr};
+
   mutable std::atomic<std::uint32_t> refs_{1};
-  release_fn release_;
+  origin origin_;
 };
 
 class blob {
@@ -93,7 +116,7 @@ public:
     auto* mem = std::malloc(sizeof(block) + size);
     if (!mem)
       throw std::bad_alloc{};
-    auto* owner = new (mem) block(&release_heap);
+    auto* owner = new (mem) block(block::origin::heap);
     auto* bytes = static_cast<char*>(mem) + sizeof(block);
     blob result{owner, {bytes, size}};
     std::forward<Fill>(fill)(bytes);
@@ -139,11 +162,6 @@ private:
   blob(block* owner, std::string_view bytes) noexcept
     : owner_(owner), data_(bytes) {
     // nop
-  }
-
-  static void release_heap(block* x) noexcept {
-    x->~block();
-    std::free(x);
   }
 
   block* owner_ = nullptr;

@@ -84,6 +84,13 @@ std::uint64_t epoch_domain::advance() noexcept {
   return result;
 }
 
+void epoch_domain::each_slot(
+  const std::function<void(const reader_slot&)>& f) const {
+  std::lock_guard lock{pool_->mutex};
+  for (auto& x : pool_->slots)
+    f(x);
+}
+
 epoch_domain::totals epoch_domain::sum() const {
   totals result;
   std::lock_guard lock{pool_->mutex};

@@ -8,8 +8,11 @@
 /// inside a guard delays reclamation, never correctness.
 #pragma once
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -20,11 +23,24 @@ namespace terrace {
 /// What one thread shows to the writers of one domain, and its own counters.
 /// Only the owning thread writes to it; anyone may read.
 struct alignas(128) reader_slot {
+  /// Accesses remembered. The oldest are overwritten: who reads them late has
+  /// lost some, and a reader never waits.
+  static constexpr std::size_t remembered = 256;
+
   std::atomic<std::uint64_t> epoch{0}; ///< 0: not inside a guard
   std::uint32_t depth = 0;             ///< guards of the owner, nested
   std::atomic<bool> used{false};
   std::atomic<std::uint64_t> hits{0};
   std::atomic<std::uint64_t> misses{0};
+  std::atomic<std::uint64_t> accessed{0}; ///< accesses ever remembered
+  std::array<std::atomic<std::uint64_t>, remembered> accesses{};
+
+  void remember(std::uint64_t x) noexcept {
+    // Only the owner writes: no read-modify-write needed.
+    auto n = accessed.load(std::memory_order_relaxed);
+    accesses[n % remembered].store(x, std::memory_order_relaxed);
+    accessed.store(n + 1, std::memory_order_release);
+  }
 };
 
 /// One domain protects a set of tables. Thread-safe.
@@ -84,6 +100,10 @@ public:
   /// Starts a new epoch; what was unlinked with a number below the result can
   /// be freed.
   std::uint64_t advance() noexcept;
+
+  /// Calls `f` with the slot of every thread that ever read, always in the same
+  /// order; new ones come last.
+  void each_slot(const std::function<void(const reader_slot&)>& f) const;
 
   // -- counters ---------------------------------------------------------------
 

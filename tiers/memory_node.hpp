@@ -1,50 +1,82 @@
-/// One entry of L1: metadata, key and small value in one allocation, so that a
-/// hit touches as few cache lines as possible.
+/// One entry of L1: metadata, key and small value in one piece of memory, so
+/// that a hit touches as few cache lines as possible.
 #pragma once
 
 #include "messages/record.hpp"
+#include "tiers/memory_arena.hpp"
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace terrace {
 
-/// Immutable for readers, except for the access counter. The links and the
-/// queue belong to the eviction policy of the one writer. The node is itself
-/// the block that owns its value: a blob taken from it keeps the node's memory
-/// alive after the table has dropped it.
-class memory_node final : public block {
+/// Fills what a block leaves free of its eight bytes.
+struct memory_node_head : block {
+  memory_node_head() noexcept : block(origin::node) {
+    // nop
+  }
+
+  /// Written by the writer even while readers look: one of them says whether
+  /// the table has the node.
+  std::atomic<std::uint8_t> flags{0};
+  std::uint16_t key_size = 0; ///< in the node; 0 if it is long
+};
+
+static_assert(sizeof(memory_node_head) == 8);
+
+/// Immutable for readers, except for the access counter. What the policy and
+/// the timer keep belongs to the one writer. The node is itself the block that
+/// owns its value: a blob taken from it keeps the node's memory alive after the
+/// table has dropped it.
+///
+/// 32 bytes, then whatever of the following the entry has, then key and value:
+///
+///     the end of its stay in L1, and its timer
+///     its expiry, if its stay ends sooner
+///     pointer to its tags
+///     the block that owns a large value, and where the value is
+///     pointer to a long key
+class memory_node final : public memory_node_head, public policy_item {
 public:
-  /// Values up to this size are stored inside the node; larger ones are shared
-  /// with the blob they came in.
-  static constexpr std::size_t inline_value_limit = 4096;
-
-  /// Saturation of the access counter: two bits tell what S3-FIFO needs.
-  static constexpr std::uint8_t max_frequency = 3;
-
   // -- constructors -----------------------------------------------------------
 
-  /// Throws `std::bad_alloc`. `until_ms`: end of its stay in L1, 0 = unbounded.
-  static memory_node* make(std::string_view key, std::uint64_t hash,
+  /// Null when the arena is used up; throws `std::bad_alloc` when memory for
+  /// tags or a long key is. `until_ms`: end of its stay in L1, 0 = unbounded. A
+  /// value that does not fit into an object of the arena is shared with the
+  /// blob it came in.
+  static memory_node* make(memory_arena& arena, std::string_view key,
                            const record& x, std::int64_t until_ms);
+
+  /// A copy in other memory of the same arena, which takes the place of this
+  /// node; null when there is none.
+  memory_node* move(memory_arena& arena);
 
   // -- readers ----------------------------------------------------------------
 
-  std::uint64_t hash() const noexcept {
-    return hash_;
-  }
-
   std::string_view key() const noexcept {
-    return {reinterpret_cast<const char*>(this + 1), key_size_};
+    if (!has(long_key)) [[likely]]
+      return {body(), key_size};
+    return *load<const std::string*>(long_key);
   }
 
   std::string_view bytes() const noexcept {
-    return {value_, value_size_};
+    if (!has(outside)) [[likely]]
+      return {body() + key_size, value_size_};
+    return {load<const char*>(outside, 8), value_size_};
   }
 
   blob value() const noexcept {
-    return value_size_ == 0 ? blob{} : blob::share(*owner_, bytes());
+    if (value_size_ == 0)
+      return {};
+    if (!has(outside)) [[likely]]
+      return blob::share(*this, bytes());
+    return blob::share(*load<const block*>(outside), bytes());
   }
 
   version_t version() const noexcept {
@@ -52,63 +84,126 @@ public:
   }
 
   std::int64_t expires_ms() const noexcept {
-    return expires_ms_;
+    return has(shorter_stay) ? load<std::int64_t>(shorter_stay) : until_ms();
+  }
+
+  /// End of its stay in L1; 0: unbounded.
+  std::int64_t until_ms() const noexcept {
+    return has(timed) ? load<std::int64_t>(timed) : 0;
   }
 
   /// False once the record has expired or its stay in L1 is over.
   bool live(std::int64_t now_ms) const noexcept {
-    return until_ms_ == 0 || now_ms < until_ms_;
+    return !has(timed) || now_ms < load<std::int64_t>(timed);
   }
 
   const std::vector<std::string>& tags() const noexcept;
 
   record data() const {
-    return {value(), version_, expires_ms_, tags(), compress_};
-  }
-
-  /// Counts an access. A lost update between threads is harmless.
-  void touch() const noexcept {
-    auto n = frequency_.load(std::memory_order_relaxed);
-    if (n < max_frequency)
-      frequency_.store(static_cast<std::uint8_t>(n + 1),
-                       std::memory_order_relaxed);
+    return {value(), version_, expires_ms(), tags(), !has(plain)};
   }
 
   // -- the writer -------------------------------------------------------------
 
-  /// Bytes this entry costs: allocation, allocator's header, external value.
+  /// Bytes this entry takes in the arena and, a large value or tags, outside.
   std::size_t footprint() const noexcept;
 
-  std::uint8_t frequency() const noexcept {
-    return frequency_.load(std::memory_order_relaxed);
+  /// Bytes asked of the arena.
+  std::size_t object_size() const noexcept;
+
+  /// Bytes outside the arena.
+  std::size_t outside_bytes() const noexcept;
+
+  bool linked() const noexcept {
+    return has(in_table);
   }
 
-  void frequency(std::uint8_t x) noexcept {
-    frequency_.store(x, std::memory_order_relaxed);
+  void linked(bool x) noexcept {
+    auto now = has_flags();
+    flags.store(static_cast<std::uint8_t>(x ? now | in_table : now & ~in_table),
+                std::memory_order_relaxed);
   }
 
-  memory_node* prev = nullptr;
-  memory_node* next = nullptr;
-  std::uint8_t queue = 0; ///< meaning is the policy's
+  /// Of its expiry, see timer_wheel; 0: none.
+  std::uint32_t timer() const noexcept {
+    return has(timed) ? load<std::uint32_t>(timed, 8) : 0;
+  }
+
+  /// Only for an entry whose stay ends.
+  void timer(std::uint32_t x) noexcept {
+    save(timed, x, 8);
+  }
+
+  /// Frees the node if nobody else has a reference. Only for the writer.
+  void dispose(memory_arena& arena) noexcept;
 
 private:
-  memory_node() noexcept : block(&release) {
-    // nop
+  /// In the order of the parts behind the header: 12, 8, 8, 16 and 8 bytes.
+  enum flag : std::uint8_t {
+    timed = 1,
+    shorter_stay = 2,
+    tagged = 4,
+    outside = 8,
+    long_key = 16,
+    // without a part
+    plain = 32, // not to be compressed
+    in_table = 64,
+  };
+
+  static constexpr std::uint8_t parts = timed | shorter_stay | tagged | outside
+                                        | long_key;
+
+  memory_node() = default;
+
+  /// Bytes of parts.
+  static std::size_t size_of(std::uint8_t xs) noexcept {
+    auto n = std::popcount(static_cast<unsigned>(xs & parts));
+    return static_cast<std::size_t>(n) * 8 + ((xs & outside) != 0 ? 8 : 0)
+           + ((xs & timed) != 0 ? 4 : 0);
+  }
+
+  std::uint8_t has_flags() const noexcept {
+    return flags.load(std::memory_order_relaxed);
+  }
+
+  bool has(flag x) const noexcept {
+    return (has_flags() & x) != 0;
+  }
+
+  const char* body() const noexcept {
+    auto* result = reinterpret_cast<const char*>(this + 1);
+    auto now = has_flags();
+    if ((now & parts) == 0) [[likely]]
+      return result;
+    return result + size_of(now);
+  }
+
+  /// Where a part is, or the second half of one. Not aligned.
+  const char* at(flag x, std::size_t offset) const noexcept {
+    auto before = size_of(static_cast<std::uint8_t>(has_flags() & (x - 1)));
+    return reinterpret_cast<const char*>(this + 1) + before + offset;
+  }
+
+  template <class T>
+  T load(flag x, std::size_t offset = 0) const noexcept {
+    T result;
+    std::memcpy(&result, at(x, offset), sizeof(T));
+    return result;
+  }
+
+  template <class T>
+  void save(flag x, T value, std::size_t offset = 0) noexcept {
+    std::memcpy(const_cast<char*>(at(x, offset)), &value, sizeof(T));
   }
 
   static void release(block* x) noexcept;
 
-  mutable std::atomic<std::uint8_t> frequency_{0};
-  bool compress_ = true;
-  std::uint32_t key_size_ = 0;
+  void drop_outside() noexcept;
+
   std::uint32_t value_size_ = 0;
-  std::uint64_t hash_ = 0;
-  std::int64_t until_ms_ = 0;
-  const char* value_ = nullptr;
-  const block* owner_ = nullptr;
   version_t version_ = 0;
-  std::int64_t expires_ms_ = 0;
-  const std::vector<std::string>* tags_ = nullptr;
 };
+
+static_assert(sizeof(memory_node) == 32);
 
 } // namespace terrace

@@ -1,22 +1,59 @@
 #include "tiers/memory_store.hpp"
 
 #include "messages/glob.hpp"
-#include "tiers/s3fifo.hpp"
+#include "tiers/hybrid_clock.hpp"
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <limits>
 #include <new>
+#include <tuple>
+#include <utility>
 
 namespace terrace {
 
 namespace {
 
-/// Bytes of a typical small entry: only sizes the table's first array.
-constexpr std::size_t typical_entry = 256;
+/// Bytes of a typical entry, rather a large one: only sizes the table's first
+/// array, which grows.
+constexpr std::size_t typical_entry = 512;
+
+/// Pages emptied in one call, and how far pages may exceed the bound before
+/// that begins: a sixteenth, and what a small cache has in hardly used pages.
+constexpr int pages_at_once = 4;
+constexpr std::size_t page_allowance = 16 * memory_arena::page_size;
+
+/// Evicting writes after which readers' accesses are looked at, if the policy
+/// can do without.
+constexpr unsigned drain_every = 16;
+
+/// Accesses of each thread looked at then: readers that are much faster than
+/// writers must not slow them down.
+constexpr std::size_t drained_with_writes = 16;
+
+/// One ghost, of 8 bytes, for so many entries.
+constexpr std::size_t ghosts_share = 8;
+
+/// Below this, less of what instruments take counts: they need a few MiB.
+constexpr std::size_t small_cache = 32u << 20;
+
+constexpr std::uint64_t one_gib = 1ull << 30;
+
+/// Entries evicted in one call, so that a bound that shrank does not hold up
+/// the shard.
+constexpr int evictions_at_once = 4096;
 
 /// The first array covers at most this many entries; later it grows.
 constexpr std::size_t most_expected = 4u << 20;
+
+/// Where the part of a node is that policies use.
+const auto policy_offset = [] {
+  alignas(memory_node) static std::byte place[sizeof(memory_node)];
+  auto* node = reinterpret_cast<memory_node*>(place);
+  return reinterpret_cast<char*>(static_cast<policy_item*>(node))
+         - reinterpret_cast<char*>(node);
+}();
 
 /// End of an entry's stay: its own expiry or the longest stay in L1.
 std::int64_t stay_until(std::int64_t expires_ms, milliseconds max_ttl,
@@ -25,6 +62,15 @@ std::int64_t stay_until(std::int64_t expires_ms, milliseconds max_ttl,
     return expires_ms;
   auto limit = now_ms + max_ttl.count();
   return expires_ms == 0 ? limit : std::min(expires_ms, limit);
+}
+
+/// Bytes and entries of one shard.
+std::pair<std::size_t, std::size_t> bounds(const memory_options& opts,
+                                           std::size_t shards) {
+  auto entries = opts.max_entries == 0
+                   ? std::numeric_limits<std::size_t>::max()
+                   : std::max<std::size_t>(opts.max_entries / shards, 1);
+  return {opts.max_size / shards, entries};
 }
 
 } // namespace
@@ -45,17 +91,63 @@ memory_store::memory_store(const memory_options& opts, memory_view_ptr view,
                            std::size_t shard)
   : opts_(opts),
     view_(std::move(view)),
+    shard_(shard),
     table_(view_->table(shard)),
-    max_bytes_(opts.max_size / view_->shards()),
-    max_entries_(
-      opts.max_entries == 0
-        ? std::numeric_limits<std::size_t>::max()
-        : std::max<std::size_t>(opts.max_entries / view_->shards(), 1)),
-    policy_(std::make_unique<s3fifo>()) {
+    max_bytes_(bounds(opts, view_->shards()).first),
+    max_entries_(bounds(opts, view_->shards()).second),
+    space_(table_),
+    policy_(make_policy(opts.policy, space_)) {
+  table_.before_freeing([this] { drain(drained_with_writes); });
+  view_->record_accesses(true);
+}
+
+memory_store::~memory_store() {
+  // Readers may go on; the table no longer asks us before it frees.
+  table_.before_freeing({});
+}
+
+void memory_store::resize(std::uint64_t max_size, std::uint64_t max_entries) {
+  opts_.max_size = max_size;
+  opts_.max_entries = max_entries;
+  std::tie(max_bytes_, max_entries_) = bounds(opts_, view_->shards());
+}
+
+void memory_store::shed(std::size_t n) noexcept {
+  auto left = bytes() > n ? bytes() - n : 0;
+  shed_bytes_ = n == 0 || left > max_bytes_ ? 0 : max_bytes_ - left;
+}
+
+bool memory_store::change_policy(std::string_view name) {
+  if (name == policy_->name())
+    return true;
+  auto fresh = make_policy(name, space_);
+  if (!fresh)
+    return false;
+  drain(reader_slot::remembered);
+  fresh->adopt(policy_->release(), now_ms_);
+  policy_ = std::move(fresh);
+  opts_.policy = name;
+  return true;
+}
+
+// -- entries as policies see them ---------------------------------------------
+
+memory_store::space::space(memory_table& table) noexcept
+  : policy_space(table.arena().base() + policy_offset), table_(table) {
   // nop
 }
 
-memory_store::~memory_store() = default;
+std::uint64_t memory_store::space::hash(item_id x) const noexcept {
+  return table_.hash(table_.node(x).key());
+}
+
+std::uint32_t memory_store::space::size(item_id x) const noexcept {
+  return static_cast<std::uint32_t>(table_.node(x).footprint());
+}
+
+std::int64_t memory_store::space::until_ms(item_id x) const noexcept {
+  return table_.node(x).until_ms();
+}
 
 // -- store --------------------------------------------------------------------
 
@@ -75,6 +167,7 @@ lookups memory_store::fetch(std::span<const std::string> keys,
 store_report memory_store::put(std::span<const entry> xs, bool if_absent,
                                std::int64_t now_ms) {
   store_report result;
+  begin(now_ms);
   for (auto& x : xs) {
     try {
       if (put_one(x, if_absent, now_ms) == verdict::stored)
@@ -89,7 +182,8 @@ store_report memory_store::put(std::span<const entry> xs, bool if_absent,
       result.why = {errc::no_space, "no memory for an entry"};
     }
   }
-  evict_to_bound();
+  evict_to_bound(now_ms);
+  compact();
   return result;
 }
 
@@ -109,22 +203,48 @@ memory_store::verdict memory_store::put_one(const entry& x, bool if_absent,
       drop(*node);
     return verdict::refused;
   }
-  auto* fresh = memory_node::make(
-    x.key, hash, x.data, stay_until(x.data.expires_ms, opts_.max_ttl, now_ms));
+  auto* fresh = make_node(
+    x, stay_until(x.data.expires_ms, opts_.max_ttl, now_ms), now_ms);
+  memory_node* replaced = nullptr;
+  try {
+    replaced = table_.insert(fresh);
+  } catch (const std::bad_alloc&) {
+    fresh->dispose(table_.arena());
+    throw;
+  }
   account(*fresh, true);
-  if (auto* replaced = table_.insert(fresh)) {
-    policy_->replaced(*replaced, *fresh);
+  watch(*fresh);
+  if (replaced) {
+    timers_.cancel(replaced->timer());
+    insight_.ended(hybrid_clock::physical_ms(replaced->version()), now_ms);
+    policy_->replaced(table_.id_of(*replaced), table_.id_of(*fresh), false,
+                      now_ms);
     account(*replaced, false);
     table_.retire(replaced);
   } else {
-    policy_->inserted(*fresh);
+    policy_->inserted(table_.id_of(*fresh), now_ms);
+    insight_.loaded(hash, static_cast<std::uint32_t>(fresh->footprint()),
+                    now_ms);
   }
   return verdict::stored;
+}
+
+/// Makes room if there is none. Throws `std::bad_alloc`.
+memory_node* memory_store::make_node(const entry& x, std::int64_t until_ms,
+                                     std::int64_t now_ms) {
+  for (auto tries = 64;; --tries) {
+    if (auto* node = memory_node::make(table_.arena(), x.key, x.data, until_ms))
+      return node;
+    if (tries == 0 || !evict_one(now_ms))
+      throw std::bad_alloc{};
+    table_.reclaim();
+  }
 }
 
 remove_report memory_store::remove(std::span<const removal> xs,
                                    std::int64_t now_ms) {
   remove_report result;
+  begin(now_ms);
   result.existed.reserve(xs.size());
   for (auto& x : xs) {
     auto hash = view_->hash(x.key);
@@ -143,11 +263,13 @@ expected<std::uint64_t> memory_store::purge(const selector& what,
                                             version_t up_to,
                                             std::int64_t now_ms) {
   std::uint64_t result = 0;
+  begin(now_ms);
   auto consider = [&](memory_node* x) {
     if (x->version() <= up_to && what.matches(x->key(), x->tags())) {
       if (x->live(now_ms))
         ++result;
-      drop(*table_.erase(x->key(), x->hash()));
+      table_.erase(*x);
+      drop(*x);
     }
   };
   if (what.what == selector::kind::key) {
@@ -197,19 +319,24 @@ expected<std::uint64_t> memory_store::count(tenant_id tenant) {
 }
 
 std::size_t memory_store::sweep(std::int64_t now_ms, std::size_t budget) {
-  while (budget > 0) {
-    sweep_cursor_ = table_.visit(sweep_cursor_, [&](memory_node* x) {
-      budget -= budget > 0 ? 1 : 0;
-      if (!x->live(now_ms)) {
-        ++expirations_;
-        drop(*table_.erase(x->key(), x->hash()));
-      }
-    });
-    budget -= budget > 0 ? 1 : 0;
-    if (sweep_cursor_ == 0)
-      break;
-  }
+  begin(now_ms);
+  drain(reader_slot::remembered);
+  budget = timers_.advance(now_ms, budget, [this](item_id id) {
+    auto& node = table_.node(id);
+    node.timer(0);
+    ++expirations_;
+    table_.erase(node);
+    drop(node);
+  });
+  evict_to_bound(now_ms);
   table_.reclaim();
+  compact_above_ = 0;
+  compact();
+  table_.arena().trim();
+  insight_.fit(table_.size() / ghosts_share);
+  // A small cache does not pay for its instruments with all it has.
+  aside_bytes_ = std::min(policy_->bytes() + insight_.bytes() + timers_.bytes(),
+                          max_bytes_ / (max_bytes_ < small_cache ? 4 : 2));
   return budget;
 }
 
@@ -220,44 +347,155 @@ void memory_store::describe(tier_status& out) {
   out.capacity_bytes += max_bytes_;
   out.evictions += evictions_;
   out.expirations += expirations_;
+  auto& arena = table_.arena();
+  out.extra["page_bytes"] += arena.page_bytes();
+  out.extra["outside_bytes"] += outside_bytes_;
+  out.extra["table_bytes"] += table_.array_bytes();
+  out.extra["aside_bytes"] += aside_bytes_;
+  out.extra["moved"] += moves_;
+  out.extra["shed_bytes"] += shed_bytes_;
+  insight_.describe(max_bytes_, one_gib / view_->shards(), out.extra);
+  policy_->describe(out.extra);
 }
 
 // -- bounds -------------------------------------------------------------------
 
 std::size_t memory_store::bytes() const noexcept {
-  return entry_bytes_ + table_.size() * sizeof(std::uint64_t) * 2;
+  return entry_bytes_ + table_.array_bytes() + aside_bytes_;
 }
 
 bool memory_store::over_bound() const noexcept {
-  return bytes() > max_bytes_ || table_.size() > max_entries_;
+  return table_.size() > max_entries_
+         || (bytes() + shed_bytes_ > max_bytes_ && table_.size() > 0);
 }
 
-void memory_store::evict_to_bound() {
-  while (over_bound()) {
-    auto* victim = policy_->evict();
-    if (!victim)
-      return;
+bool memory_store::evict_one(std::int64_t now_ms) {
+  auto id = policy_->evict(now_ms);
+  if (id == 0)
+    return false;
+  auto& victim = table_.node(id);
+  auto written_ms = hybrid_clock::physical_ms(victim.version());
+  if (victim.live(now_ms)) {
     if (on_evict_)
-      on_evict_(*victim);
+      on_evict_(victim);
     ++evictions_;
-    account(*victim, false);
-    table_.retire(table_.erase(victim->key(), victim->hash()));
+    insight_.evicted(table_.hash(victim.key()), written_ms, now_ms);
+  } else {
+    ++expirations_;
+    insight_.ended(written_ms, now_ms);
   }
+  timers_.cancel(victim.timer());
+  account(victim, false);
+  table_.erase(victim);
+  table_.retire(&victim);
+  return true;
+}
+
+void memory_store::evict_to_bound(std::int64_t now_ms) {
+  if (!over_bound())
+    return;
+  if (!policy_->bears_delay() || ++undrained_ >= drain_every)
+    drain(drained_with_writes);
+  for (auto n = evictions_at_once; n > 0 && over_bound(); --n)
+    if (!evict_one(now_ms))
+      return;
+}
+
+void memory_store::drain(std::size_t most) {
+  undrained_ = 0;
+  auto wanted = policy_->wants_accesses();
+  view_->drain(shard_, drained_, most, [this, wanted](item_id x) {
+    if (x == 0)
+      return;
+    auto& node = table_.node(x);
+    if (!node.linked())
+      return;
+    if (wanted)
+      policy_->accessed(x, now_ms_);
+    insight_.hit(table_.hash(node.key()),
+                 static_cast<std::uint32_t>(node.footprint()),
+                 hybrid_clock::physical_ms(node.version()), now_ms_);
+  });
+}
+
+// -- holes --------------------------------------------------------------------
+
+std::size_t memory_store::held() const noexcept {
+  return table_.arena().page_bytes() + outside_bytes_ + table_.array_bytes()
+         + aside_bytes_;
+}
+
+void memory_store::compact() {
+  auto most = std::max(max_bytes_ + max_bytes_ / 16 + page_allowance,
+                       compact_above_);
+  if (held() <= most)
+    return;
+  table_.reclaim();
+  auto before = held();
+  for (auto n = pages_at_once; n > 0 && held() > most; --n) {
+    auto* page = table_.arena().sparse_page();
+    if (!page)
+      break;
+    move_together(page);
+    table_.reclaim();
+  }
+  // What cannot be helped now is not tried with every write.
+  compact_above_ = held() >= before ? before + page_allowance : 0;
+}
+
+/// Moves what lives in a page to others of its kind.
+void memory_store::move_together(void* page) {
+  auto& arena = table_.arena();
+  auto complete = true;
+  arena.each_place(page, [&](void* place) {
+    auto* old = static_cast<memory_node*>(place);
+    if (!complete || old->use_count() == 0 || !old->linked())
+      return;
+    auto* fresh = old->move(arena);
+    if (!fresh) {
+      complete = false;
+      return;
+    }
+    table_.replace(*old, *fresh);
+    timers_.moved(fresh->timer(), table_.id_of(*fresh));
+    policy_->replaced(table_.id_of(*old), table_.id_of(*fresh), true, now_ms_);
+    table_.retire(old);
+    ++moves_;
+  });
+  if (!complete)
+    arena.keep(page);
 }
 
 void memory_store::drop(memory_node& x) {
-  policy_->erased(x);
+  timers_.cancel(x.timer());
+  insight_.ended(hybrid_clock::physical_ms(x.version()), now_ms_);
+  policy_->erased(table_.id_of(x));
   account(x, false);
   table_.retire(&x);
+}
+
+void memory_store::begin(std::int64_t now_ms) {
+  now_ms_ = now_ms;
+  // A wheel without timers costs nothing to turn.
+  if (timers_.size() == 0)
+    timers_.advance(now_ms, 1, [](item_id) {});
+}
+
+/// Has the end of an entry's stay reported.
+void memory_store::watch(memory_node& x) {
+  if (x.until_ms() != 0)
+    x.timer(timers_.schedule(table_.id_of(x), x.until_ms()));
 }
 
 void memory_store::account(const memory_node& x, bool added) noexcept {
   auto& n = per_tenant_[tenant_of(x.key())];
   if (added) {
     entry_bytes_ += x.footprint();
+    outside_bytes_ += x.outside_bytes();
     ++n;
   } else {
     entry_bytes_ -= x.footprint();
+    outside_bytes_ -= x.outside_bytes();
     --n;
   }
 }

@@ -3,9 +3,11 @@
 #pragma once
 
 #include "config/options.hpp"
-#include "tiers/eviction_policy.hpp"
+#include "tiers/memory_insight.hpp"
 #include "tiers/memory_view.hpp"
+#include "tiers/policies/policy.hpp"
 #include "tiers/store.hpp"
+#include "tiers/timer_wheel.hpp"
 
 #include <functional>
 #include <memory>
@@ -15,8 +17,11 @@ namespace terrace {
 
 /// Single-owner: one thread at a time calls it, while any number of threads
 /// read through the view. Bounds are per shard: the configured ones divided by
-/// the number of shards. Bytes are true costs: allocations with their headers,
-/// external values, and the table's own array.
+/// the number of shards. Bytes are true costs: objects of the arena with their
+/// rounding, what entries have outside of it, the table's buckets, and what
+/// policy, timers and insight remember. Churn of mixed sizes leaves holes in
+/// the arena's pages; when pages exceed the bound by more than a sixteenth,
+/// their objects are moved together, a few pages a call.
 class memory_store final : public store {
 public:
   /// Called for every entry that eviction removes, before it is gone. Runs on
@@ -36,6 +41,24 @@ public:
 
   void on_evict(eviction_callback f) {
     on_evict_ = std::move(f);
+  }
+
+  /// Changes the bounds; the other options stay. What no longer fits leaves in
+  /// steps, with the calls to come.
+  void resize(std::uint64_t max_size, std::uint64_t max_entries);
+
+  /// Goes over to another policy, which takes the entries in the order in which
+  /// the present one would keep them. An unknown name changes nothing and
+  /// returns false.
+  bool change_policy(std::string_view name);
+
+  /// Gives back this many bytes, with the calls to come, and stays at what is
+  /// left then, because memory is short elsewhere; 0: may grow to the bound
+  /// again.
+  void shed(std::size_t bytes) noexcept;
+
+  const eviction_policy& policy() const noexcept {
+    return *policy_;
   }
 
   // -- store ------------------------------------------------------------------
@@ -72,31 +95,76 @@ public:
 private:
   enum class verdict { stored, refused };
 
+  /// The entries as policies see them.
+  class space final : public policy_space {
+  public:
+    explicit space(memory_table& table) noexcept;
+
+    std::uint64_t hash(item_id x) const noexcept override;
+
+    std::uint32_t size(item_id x) const noexcept override;
+
+    std::int64_t until_ms(item_id x) const noexcept override;
+
+  private:
+    memory_table& table_;
+  };
+
   verdict put_one(const entry& x, bool if_absent, std::int64_t now_ms);
+
+  memory_node* make_node(const entry& x, std::int64_t until_ms,
+                         std::int64_t now_ms);
 
   std::size_t bytes() const noexcept;
 
   bool over_bound() const noexcept;
 
-  void evict_to_bound();
+  bool evict_one(std::int64_t now_ms);
+
+  void evict_to_bound(std::int64_t now_ms);
+
+  void drain(std::size_t most);
+
+  /// Bytes taken from the system.
+  std::size_t held() const noexcept;
+
+  void compact();
+
+  void move_together(void* page);
 
   /// Forgets a node that `table_.erase` returned.
   void drop(memory_node& x);
+
+  void begin(std::int64_t now_ms);
+
+  void watch(memory_node& x);
 
   void account(const memory_node& x, bool added) noexcept;
 
   memory_options opts_;
   memory_view_ptr view_;
+  std::size_t shard_;
   memory_table& table_;
   std::size_t max_bytes_;
   std::size_t max_entries_;
+  space space_;
   std::unique_ptr<eviction_policy> policy_;
+  memory_view::access_cursor drained_; ///< how far readers' accesses are seen
+  unsigned undrained_ = 0;             ///< evicting writes since
+  std::int64_t now_ms_ = 0;            ///< of the call at hand
   eviction_callback on_evict_;
   std::size_t entry_bytes_ = 0;
+  std::size_t outside_bytes_ = 0; ///< of them, outside the arena
   std::unordered_map<tenant_id, std::uint64_t> per_tenant_;
-  std::uint64_t sweep_cursor_ = 0;
+  timer_wheel timers_;
+  memory_insight insight_;
+  std::size_t aside_bytes_
+    = 0; ///< of policy, timers and insight; as last swept
+  std::size_t compact_above_ = 0; ///< bytes held, until the next sweep
+  std::size_t shed_bytes_ = 0;    ///< given up of the bound, for now
   std::uint64_t evictions_ = 0;
   std::uint64_t expirations_ = 0;
+  std::uint64_t moves_ = 0;
 };
 
 } // namespace terrace

@@ -1,26 +1,89 @@
 #include "tiers/memory_table.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
+#include <new>
 
 namespace terrace {
 
-memory_table::bucket_array::~bucket_array() {
-  for (auto& b : buckets) {
-    for (auto* x = b.overflow.load(std::memory_order_relaxed); x;) {
-      auto* next = x->overflow.load(std::memory_order_relaxed);
-      delete x;
-      x = next;
-    }
+namespace {
+
+constexpr std::uint64_t low_bits = 0x0101010101010101;
+constexpr std::uint64_t high_bits = 0x8080808080808080;
+
+/// From this size on, huge pages spare a look-up a walk through page tables.
+constexpr std::size_t huge_from = 4u << 20;
+
+/// A high bit for each byte of `x` that is zero, and sometimes for the byte
+/// above such a one.
+constexpr std::uint64_t zero_bytes(std::uint64_t x) noexcept {
+  return (x - low_bits) & ~x & high_bits;
+}
+
+} // namespace
+
+// -- buckets ------------------------------------------------------------------
+
+void memory_table::bucket::tag(std::size_t slot, std::uint8_t x) noexcept {
+  if (slot < 8) {
+    auto shift = 8 * slot;
+    auto now = tags.load(std::memory_order_relaxed);
+    now &= ~(std::uint64_t{0xff} << shift);
+    tags.store(now | std::uint64_t{x} << shift, std::memory_order_release);
+  } else {
+    auto shift = 8 * (slot - 8);
+    auto now = tags2.load(std::memory_order_relaxed);
+    now &= ~(std::uint32_t{0xff} << shift);
+    tags2.store(now | std::uint32_t{x} << shift, std::memory_order_release);
   }
 }
 
+template <class F>
+bool memory_table::match(const bucket& x, std::uint8_t tag, F&& f) noexcept {
+  auto some = [&f](std::uint64_t found, std::size_t first) {
+    for (; found != 0; found &= found - 1)
+      if (f(first + static_cast<std::size_t>(std::countr_zero(found)) / 8))
+        return true;
+    return false;
+  };
+  auto wanted = tag * low_bits;
+  if (some(zero_bytes(x.tags.load(std::memory_order_acquire) ^ wanted), 0))
+    return true;
+  // The upper half is made to differ in every byte.
+  auto rest = std::uint64_t{x.tags2.load(std::memory_order_acquire)} ^ wanted;
+  return some(zero_bytes(rest | ~std::uint64_t{0} << 32), 8);
+}
+
+memory_table::bucket_array::bucket_array(std::size_t n)
+  : mask(n - 1), overflow_limit(n / 4 + 16) {
+  auto bytes = (n + overflow_limit) * sizeof(bucket);
+  auto* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED)
+    throw std::bad_alloc{};
+  if (bytes >= huge_from)
+    ::madvise(memory, bytes, MADV_HUGEPAGE);
+  // Zero bytes are empty buckets.
+  buckets = static_cast<bucket*>(memory);
+}
+
+memory_table::bucket_array::~bucket_array() {
+  ::munmap(buckets, (mask + 1 + overflow_limit) * sizeof(bucket));
+}
+
+// -- constructors -------------------------------------------------------------
+
 memory_table::memory_table(std::shared_ptr<epoch_domain> domain,
-                           std::size_t expected_entries)
-  : domain_(std::move(domain)) {
+                           std::size_t expected_entries, std::uint64_t seed)
+  : domain_(std::move(domain)), seed_(seed) {
   auto n
-    = std::bit_ceil(std::max<std::size_t>(expected_entries / max_load, 64));
-  array_.store(new bucket_array(n), std::memory_order_release);
+    = std::bit_ceil(std::max<std::size_t>(expected_entries / max_load, 16));
+  auto array = std::make_unique<bucket_array>(n);
+  arena_ = memory_arena::make();
+  base_ = arena_->base();
+  array_.store(array.release(), std::memory_order_release);
 }
 
 memory_table::~memory_table() {
@@ -28,125 +91,199 @@ memory_table::~memory_table() {
     dispose(x);
   auto* array = array_.load(std::memory_order_relaxed);
   for (std::uint64_t i = 0; i <= array->mask; ++i)
-    visit(i, [](memory_node* x) { x->deref(); });
+    visit(i, [this](memory_node* x) { x->dispose(*arena_); });
   delete array;
+  arena_->close();
 }
+
+// -- readers ------------------------------------------------------------------
 
 const memory_node* memory_table::find(std::string_view key,
                                       std::uint64_t hash) const noexcept {
-  for (auto* b = &bucket_of(hash); b;
-       b = b->overflow.load(std::memory_order_acquire)) {
-    for (auto& slot : b->slots) {
-      auto word = slot.load(std::memory_order_acquire);
-      if (tag_matches(word, hash)) {
-        auto* node = node_of(word);
-        if (node->key() == key)
-          return node;
-      }
-    }
+  auto* array = array_.load(std::memory_order_acquire);
+  const memory_node* result = nullptr;
+  auto tag = tag_of(hash);
+  for (auto* b = &array->buckets[hash & array->mask]; b;
+       b = array->after(*b, std::memory_order_acquire)) {
+    auto found = match(*b, tag, [&](std::size_t slot) {
+      auto id = b->ids[slot].load(std::memory_order_acquire);
+      if (id == 0)
+        return false;
+      result = node_of(id);
+      auto* lines = reinterpret_cast<const char*>(result);
+      __builtin_prefetch(lines + 64);
+      __builtin_prefetch(lines + 128);
+      return result->key() == key;
+    });
+    if (found)
+      return result;
   }
   return nullptr;
 }
 
 void memory_table::prefetch_node(std::uint64_t hash) const noexcept {
-  for (auto& slot : bucket_of(hash).slots) {
-    auto word = slot.load(std::memory_order_acquire);
-    if (tag_matches(word, hash)) {
-      auto* p = reinterpret_cast<const char*>(node_of(word));
-      __builtin_prefetch(p);
-      __builtin_prefetch(p + 64);
-      __builtin_prefetch(p + 128);
-    }
-  }
+  auto& b = bucket_of(hash);
+  match(b, tag_of(hash), [&](std::size_t slot) {
+    auto* p = reinterpret_cast<const char*>(
+      node_of(b.ids[slot].load(std::memory_order_acquire)));
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + 64);
+    __builtin_prefetch(p + 128);
+    return false;
+  });
 }
 
-std::atomic<std::uint64_t>*
-memory_table::find_slot(std::string_view key, std::uint64_t hash) noexcept {
+// -- the writer ---------------------------------------------------------------
+
+memory_table::place
+memory_table::find_place(std::string_view key,
+                         std::uint64_t hash) const noexcept {
   auto* array = array_.load(std::memory_order_relaxed);
+  place result;
   for (auto* b = &array->buckets[hash & array->mask]; b;
-       b = b->overflow.load(std::memory_order_relaxed))
-    for (auto& slot : b->slots) {
-      auto word = slot.load(std::memory_order_relaxed);
-      if (tag_matches(word, hash) && node_of(word)->key() == key)
-        return &slot;
-    }
-  return nullptr;
+       b = array->after(*b, std::memory_order_relaxed)) {
+    auto found = match(*b, tag_of(hash), [&](std::size_t slot) {
+      auto id = b->ids[slot].load(std::memory_order_relaxed);
+      result = {b, slot};
+      return id != 0 && node_of(id)->key() == key;
+    });
+    if (found)
+      return result;
+  }
+  return {};
 }
 
-void memory_table::link(bucket_array& array, std::uint64_t word,
-                        std::uint64_t hash) {
-  for (auto* b = &array.buckets[hash & array.mask];;) {
-    for (auto& slot : b->slots) {
-      if (slot.load(std::memory_order_relaxed) == 0) {
-        slot.store(word, std::memory_order_release);
-        return;
+memory_table::place
+memory_table::find_place(const memory_node& x) const noexcept {
+  auto* array = array_.load(std::memory_order_relaxed);
+  auto id = id_of(x);
+  for (auto* b = &array->buckets[hash(x.key()) & array->mask]; b;
+       b = array->after(*b, std::memory_order_relaxed))
+    for (std::size_t slot = 0; slot < slots_per_bucket; ++slot)
+      if (b->ids[slot].load(std::memory_order_relaxed) == id)
+        return {b, slot};
+  return {};
+}
+
+/// False if there is no overflow bucket left.
+bool memory_table::link(bucket_array& array, item_id id,
+                        std::uint64_t hash) noexcept {
+  auto* b = &array.buckets[hash & array.mask];
+  for (;;) {
+    for (std::size_t slot = 0; slot < slots_per_bucket; ++slot) {
+      if (b->ids[slot].load(std::memory_order_relaxed) == 0) {
+        b->ids[slot].store(id, std::memory_order_release);
+        b->tag(slot, tag_of(hash));
+        return true;
       }
     }
-    auto* next = b->overflow.load(std::memory_order_relaxed);
+    auto* next = array.after(*b, std::memory_order_relaxed);
     if (!next) {
-      next = new bucket;
-      b->overflow.store(next, std::memory_order_release);
+      if (array.overflows == array.overflow_limit)
+        return false;
+      auto i = static_cast<std::uint32_t>(++array.overflows);
+      b->overflow.store(i, std::memory_order_release);
+      next = array.after(*b, std::memory_order_relaxed);
     }
     b = next;
   }
 }
 
 memory_node* memory_table::insert(memory_node* x) {
-  if (auto* slot = find_slot(x->key(), x->hash())) {
-    auto* old = node_of(slot->load(std::memory_order_relaxed));
-    slot->store(word_of(x), std::memory_order_release);
+  auto hashed = hash(x->key());
+  if (auto at = find_place(x->key(), hashed); at.in) {
+    auto* old = node_of(at.in->ids[at.slot].load(std::memory_order_relaxed));
+    old->linked(false);
+    x->linked(true);
+    at.in->ids[at.slot].store(id_of(*x), std::memory_order_release);
     return old;
   }
-  auto* array = array_.load(std::memory_order_relaxed);
-  if (size_ >= max_load * array->buckets.size()) {
+  if (size_ >= max_load * bucket_count())
     grow();
-    array = array_.load(std::memory_order_relaxed);
-  }
-  link(*array, word_of(x), x->hash());
+  x->linked(true);
+  while (!link(*array_.load(std::memory_order_relaxed), id_of(*x), hashed))
+    grow();
   ++size_;
   return nullptr;
 }
 
 memory_node* memory_table::erase(std::string_view key,
-                                 std::uint64_t hash) noexcept {
-  auto* slot = find_slot(key, hash);
-  if (!slot)
+                                 std::uint64_t hashed) noexcept {
+  auto at = find_place(key, hashed);
+  if (!at.in)
     return nullptr;
-  auto* node = node_of(slot->load(std::memory_order_relaxed));
-  slot->store(0, std::memory_order_release);
+  auto* node = node_of(at.in->ids[at.slot].load(std::memory_order_relaxed));
+  at.in->tag(at.slot, 0);
+  at.in->ids[at.slot].store(0, std::memory_order_release);
+  node->linked(false);
   --size_;
   return node;
 }
 
+void memory_table::erase(memory_node& x) noexcept {
+  auto at = find_place(x);
+  at.in->tag(at.slot, 0);
+  at.in->ids[at.slot].store(0, std::memory_order_release);
+  x.linked(false);
+  --size_;
+}
+
+void memory_table::replace(memory_node& old, memory_node& fresh) noexcept {
+  auto at = find_place(old);
+  old.linked(false);
+  fresh.linked(true);
+  at.in->ids[at.slot].store(id_of(fresh), std::memory_order_release);
+}
+
 void memory_table::grow() {
   auto* old = array_.load(std::memory_order_relaxed);
-  auto* array = new bucket_array(old->buckets.size() * 2);
-  for (std::uint64_t i = 0; i <= old->mask; ++i)
-    visit(i, [array](memory_node* x) { link(*array, word_of(x), x->hash()); });
-  array_.store(array, std::memory_order_release);
-  retired_.push_back({domain_->now(), nullptr, old});
+  auto n = 2 * (old->mask + 1);
+  // Keys whose hashes collide cannot fill the overflow buckets of every array.
+  for (std::unique_ptr<bucket_array> array;; n *= 2) {
+    array = std::make_unique<bucket_array>(n);
+    auto complete = true;
+    for (std::uint64_t i = 0; i <= old->mask; ++i)
+      visit(i, [&](memory_node* x) {
+        complete = complete && link(*array, id_of(*x), hash(x->key()));
+      });
+    if (!complete)
+      continue;
+    retired_.reserve(retired_.size() + 1);
+    array_.store(array.release(), std::memory_order_release);
+    retired_.push_back({domain_->now(), nullptr, old});
+    return;
+  }
 }
 
 void memory_table::retire(memory_node* x) {
   retired_.push_back({domain_->now(), x, nullptr});
-  if (retired_.size() >= reclaim_at_)
+  retired_bytes_ += x->footprint();
+  if (retired_.size() >= reclaim_at_ || retired_bytes_ >= reclaim_at_bytes_)
     reclaim();
 }
 
 void memory_table::reclaim() {
   auto safe = domain_->advance();
+  if (before_freeing_)
+    before_freeing_();
   // Numbers only grow, so what can be freed is at the front.
   auto end = std::find_if(retired_.begin(), retired_.end(),
                           [=](auto& x) { return x.epoch >= safe; });
-  std::for_each(retired_.begin(), end, dispose);
+  std::for_each(retired_.begin(), end, [this](auto& x) {
+    if (x.node)
+      retired_bytes_ -= x.node->footprint();
+    dispose(x);
+  });
   retired_.erase(retired_.begin(), end);
   // A stalled reader must not make every further write walk the list.
-  reclaim_at_ = std::max<std::size_t>(512, retired_.size() * 2);
+  reclaim_at_ = std::max(least_retired, retired_.size() * 2);
+  reclaim_at_bytes_ = std::max(least_retired_bytes, retired_bytes_ * 2);
+  arena_->collect();
 }
 
 void memory_table::dispose(const garbage& x) noexcept {
   if (x.node)
-    x.node->deref();
+    x.node->dispose(*arena_);
   delete x.array;
 }
 

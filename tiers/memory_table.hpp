@@ -1,21 +1,23 @@
-/// The hash table of one L1 shard: one writer, any number of readers that take
-/// no lock and send no message.
+/// The hash table of one L1 shard and the memory of its entries: one writer,
+/// any number of readers that take no lock and send no message.
 ///
-/// A bucket is one cache line: seven slots and a link to an overflow bucket. A
-/// slot packs a pointer with 16 bits of the hash, so that a look-up follows a
-/// pointer only if it very likely leads to its key: two lines of memory a hit,
-/// the bucket and the node. Entries never move between slots, so a reader
-/// cannot miss one that is there all the time. Growing copies the slots into an
-/// array twice as large and then swaps one pointer; readers inside a guard
-/// finish on the old one.
+/// A bucket is one cache line: twelve 32-bit ids of nodes, a byte of each one's
+/// hash, and a link to an overflow bucket. The bytes are compared all at once,
+/// so that a look-up follows an id only if it very likely leads to its key: two
+/// places of memory a hit, the bucket and the node. Entries never move between
+/// slots, so a reader cannot miss one that is there all the time. Growing
+/// copies the ids into an array twice as large and then swaps one pointer;
+/// readers inside a guard finish on the old one.
 #pragma once
 
 #include "tiers/epoch.hpp"
+#include "tiers/key_hash.hpp"
 #include "tiers/memory_node.hpp"
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -26,9 +28,10 @@ class memory_table {
 public:
   // -- constructors -----------------------------------------------------------
 
-  /// Room for about `expected_entries` before the table grows.
+  /// Room for about `expected_entries` before the table grows. Throws
+  /// `std::bad_alloc`.
   memory_table(std::shared_ptr<epoch_domain> domain,
-               std::size_t expected_entries);
+               std::size_t expected_entries, std::uint64_t seed);
 
   memory_table(const memory_table&) = delete;
 
@@ -61,23 +64,56 @@ public:
   /// Unlinks the node under `key` and returns it, or null.
   memory_node* erase(std::string_view key, std::uint64_t hash) noexcept;
 
+  /// Unlinks a node that is in the table.
+  void erase(memory_node& x) noexcept;
+
+  /// Puts `fresh`, with the same key, where `old` is.
+  void replace(memory_node& old, memory_node& fresh) noexcept;
+
   /// Frees `x` once no reader can see it.
   void retire(memory_node* x);
 
   /// Frees what no reader can see any more. Called by `retire` now and then.
   void reclaim();
 
+  /// Sets what has to be done before anything is freed.
+  void before_freeing(std::function<void()> f) {
+    before_freeing_ = std::move(f);
+  }
+
+  memory_arena& arena() const noexcept {
+    return *arena_;
+  }
+
+  std::uint64_t hash(std::string_view key) const noexcept {
+    return key_hash(key, seed_);
+  }
+
+  memory_node& node(item_id x) const noexcept {
+    return *node_of(x);
+  }
+
+  item_id id_of(const memory_node& x) const noexcept {
+    return arena_->id_of(&x);
+  }
+
   std::size_t size() const noexcept {
     return size_;
   }
 
   std::size_t bucket_count() const noexcept {
-    return array_.load(std::memory_order_relaxed)->buckets.size();
+    return array_.load(std::memory_order_relaxed)->mask + 1;
   }
 
-  /// Bytes of the bucket array.
+  /// Bytes of the buckets.
   std::size_t array_bytes() const noexcept {
-    return bucket_count() * sizeof(bucket);
+    auto* array = array_.load(std::memory_order_relaxed);
+    return (array->mask + 1 + array->overflows) * sizeof(bucket);
+  }
+
+  /// Nodes that wait for readers to let go.
+  std::size_t retired() const noexcept {
+    return retired_.size();
   }
 
   /// Calls `f(memory_node*)` for the nodes of one bucket and returns the cursor
@@ -89,34 +125,54 @@ public:
   std::uint64_t visit(std::uint64_t cursor, F&& f) const {
     auto* array = array_.load(std::memory_order_relaxed);
     for (auto* b = &array->buckets[cursor & array->mask]; b;
-         b = b->overflow.load(std::memory_order_relaxed))
-      for (auto& slot : b->slots)
-        if (auto word = slot.load(std::memory_order_relaxed))
-          f(node_of(word));
+         b = array->after(*b, std::memory_order_relaxed))
+      for (auto& slot : b->ids)
+        if (auto id = slot.load(std::memory_order_relaxed))
+          f(node_of(id));
     return next_cursor(cursor, array->mask);
   }
 
 private:
-  static constexpr std::size_t slots_per_bucket = 7;
+  static constexpr std::size_t slots_per_bucket = 12;
 
   /// Nodes per bucket at which the table grows.
-  static constexpr std::size_t max_load = 5;
+  static constexpr std::size_t max_load = 9;
 
+  /// A tag of zero is an empty slot. Of a slot that is filled the id is written
+  /// first, of one that is emptied the tag.
   struct alignas(64) bucket {
-    std::array<std::atomic<std::uint64_t>, slots_per_bucket> slots{};
-    std::atomic<bucket*> overflow{nullptr};
+    std::atomic<std::uint64_t> tags;  ///< of the first eight slots
+    std::atomic<std::uint32_t> tags2; ///< of the others
+    std::array<std::atomic<item_id>, slots_per_bucket> ids;
+    std::atomic<std::uint32_t> overflow; ///< which overflow bucket, from 1 on
+
+    void tag(std::size_t slot, std::uint8_t x) noexcept;
   };
 
+  static_assert(sizeof(bucket) == 64);
+
+  /// Buckets and overflow buckets, in memory that comes with use.
   struct bucket_array {
-    explicit bucket_array(std::size_t n) : buckets(n), mask(n - 1) {
-      // nop
-    }
+    explicit bucket_array(std::size_t n);
+
+    bucket_array(const bucket_array&) = delete;
 
     ~bucket_array();
 
-    std::vector<bucket> buckets;
+    bucket* after(const bucket& x, std::memory_order order) const noexcept {
+      auto i = x.overflow.load(order);
+      return i == 0 ? nullptr : &buckets[mask + i];
+    }
+
     std::uint64_t mask;
+    std::size_t overflow_limit;
+    std::size_t overflows = 0; ///< the writer's
+    bucket* buckets;
   };
+
+  /// So much waits before it is worth looking whether readers have let go.
+  static constexpr std::size_t least_retired = 512;
+  static constexpr std::size_t least_retired_bytes = 1u << 20;
 
   struct garbage {
     std::uint64_t epoch;
@@ -124,23 +180,24 @@ private:
     bucket_array* array;
   };
 
-  // Pointers have 48 significant bits on x86-64 and AArch64 user space.
-  static constexpr unsigned tag_shift = 48;
-  static constexpr std::uint64_t pointer_mask = (std::uint64_t{1} << tag_shift)
-                                                - 1;
+  struct place {
+    bucket* in = nullptr;
+    std::size_t slot = 0;
+  };
 
-  static memory_node* node_of(std::uint64_t word) noexcept {
-    return reinterpret_cast<memory_node*>(word & pointer_mask);
+  memory_node* node_of(item_id x) const noexcept {
+    return reinterpret_cast<memory_node*>(base_ + (std::size_t{x} << 3));
   }
 
-  static std::uint64_t word_of(const memory_node* x) noexcept {
-    return reinterpret_cast<std::uint64_t>(x)
-           | (x->hash() >> tag_shift << tag_shift);
+  static std::uint8_t tag_of(std::uint64_t hash) noexcept {
+    auto x = static_cast<std::uint8_t>(hash >> 56);
+    return x == 0 ? 1 : x;
   }
 
-  static bool tag_matches(std::uint64_t word, std::uint64_t hash) noexcept {
-    return word != 0 && ((word ^ hash) >> tag_shift) == 0;
-  }
+  /// Calls `f(slot)` for the slots of a bucket with a tag, until it returns
+  /// true. Now and then for another slot as well.
+  template <class F>
+  static bool match(const bucket& x, std::uint8_t tag, F&& f) noexcept;
 
   static std::uint64_t next_cursor(std::uint64_t cursor,
                                    std::uint64_t mask) noexcept;
@@ -150,20 +207,28 @@ private:
     return array->buckets[hash & array->mask];
   }
 
-  std::atomic<std::uint64_t>* find_slot(std::string_view key,
-                                        std::uint64_t hash) noexcept;
+  place find_place(std::string_view key, std::uint64_t hash) const noexcept;
 
-  static void link(bucket_array& array, std::uint64_t word, std::uint64_t hash);
+  place find_place(const memory_node& x) const noexcept;
+
+  static bool link(bucket_array& array, item_id id,
+                   std::uint64_t hash) noexcept;
 
   void grow();
 
-  static void dispose(const garbage& x) noexcept;
+  void dispose(const garbage& x) noexcept;
 
   std::shared_ptr<epoch_domain> domain_;
+  std::uint64_t seed_;
+  memory_arena* arena_;
+  char* base_; ///< of the arena
   std::atomic<bucket_array*> array_;
+  std::function<void()> before_freeing_;
   std::size_t size_ = 0;
   std::vector<garbage> retired_;
-  std::size_t reclaim_at_ = 512;
+  std::size_t retired_bytes_ = 0;
+  std::size_t reclaim_at_ = least_retired;
+  std::size_t reclaim_at_bytes_ = least_retired_bytes;
 };
 
 } // namespace terrace

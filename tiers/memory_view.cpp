@@ -1,9 +1,7 @@
 #include "tiers/memory_view.hpp"
 
+#include <algorithm>
 #include <chrono>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 namespace terrace {
 
@@ -23,11 +21,7 @@ memory_view::memory_view(std::size_t shards, std::size_t expected_entries,
   : seed_(seed), domain_(std::make_shared<epoch_domain>()) {
   for (std::size_t i = 0; i < shards; ++i)
     tables_.push_back(
-      std::make_unique<memory_table>(domain_, expected_entries / shards));
-}
-
-std::uint64_t memory_view::hash(std::string_view key) const noexcept {
-  return XXH3_64bits_withSeed(key.data(), key.size(), seed_);
+      std::make_unique<memory_table>(domain_, expected_entries / shards, seed));
 }
 
 const memory_node* memory_view::find(const epoch_domain::guard& pinned,
@@ -35,7 +29,8 @@ const memory_node* memory_view::find(const epoch_domain::guard& pinned,
                                      std::int64_t now_ms) const {
   using clock = std::chrono::steady_clock;
   auto& slot = pinned.slot();
-  auto& table = *tables_[shard_of(hash)];
+  auto shard = shard_of(hash);
+  auto& table = *tables_[shard];
   auto seen = slot.hits.load(std::memory_order_relaxed)
               + slot.misses.load(std::memory_order_relaxed);
   const bool sampled = seen % sample_every == 0;
@@ -44,6 +39,8 @@ const memory_node* memory_view::find(const epoch_domain::guard& pinned,
   if (node && node->live(now_ms)) {
     node->touch();
     raise(slot.hits);
+    if (recording_.load(std::memory_order_relaxed))
+      slot.remember(shard << 32 | table.id_of(*node));
   } else {
     node = nullptr;
     raise(slot.misses);
@@ -51,6 +48,26 @@ const memory_node* memory_view::find(const epoch_domain::guard& pinned,
   if (sampled)
     latency_.record(clock::now() - start);
   return node;
+}
+
+void memory_view::drain(std::size_t shard, access_cursor& at, std::size_t most,
+                        const std::function<void(item_id)>& f) const {
+  std::size_t i = 0;
+  domain_->each_slot([&](const reader_slot& x) {
+    if (i == at.size())
+      at.push_back(0);
+    auto& next = at[i++];
+    auto end = x.accessed.load(std::memory_order_acquire);
+    most = std::min(most, reader_slot::remembered);
+    if (end - next > most)
+      next = end - most;
+    for (; next < end; ++next) {
+      auto seen = x.accesses[next % reader_slot::remembered].load(
+        std::memory_order_relaxed);
+      if (seen >> 32 == shard)
+        f(static_cast<item_id>(seen));
+    }
+  });
 }
 
 } // namespace terrace

@@ -5,7 +5,9 @@
 #include "messages/histogram.hpp"
 #include "tiers/memory_table.hpp"
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -27,7 +29,9 @@ public:
   // -- keys -------------------------------------------------------------------
 
   /// Seeded XXH3-64 of a qualified key.
-  std::uint64_t hash(std::string_view key) const noexcept;
+  std::uint64_t hash(std::string_view key) const noexcept {
+    return key_hash(key, seed_);
+  }
 
   std::size_t shards() const noexcept {
     return tables_.size();
@@ -90,8 +94,25 @@ public:
     return *tables_[shard];
   }
 
+  /// Whether readers shall remember what they touch, for `drain`.
+  void record_accesses(bool x) noexcept {
+    recording_.store(x, std::memory_order_relaxed);
+  }
+
+  /// Where a shard is with reading what was remembered.
+  using access_cursor = std::vector<std::uint64_t>;
+
+  /// Calls `f(id)` for entries of a shard that were touched since the last call
+  /// with this cursor, as far as they are still remembered, and for the last
+  /// `most` of each thread at most. They may have left
+  /// the table since, but have not been freed if this is done before anything
+  /// is (`memory_table::before_freeing`).
+  void drain(std::size_t shard, access_cursor& at, std::size_t most,
+             const std::function<void(item_id)>& f) const;
+
 private:
   std::uint64_t seed_;
+  std::atomic<bool> recording_{false};
   std::shared_ptr<epoch_domain> domain_;
   std::vector<std::unique_ptr<memory_table>> tables_;
   mutable latency_recorder latency_;

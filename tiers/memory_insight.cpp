@@ -1,0 +1,102 @@
+#include "tiers/memory_insight.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <string>
+
+namespace terrace {
+
+namespace {
+
+/// A shard is one of several: half the usual samples.
+constexpr std::size_t curve_samples = 4096;
+
+/// The past counts half after this many accesses.
+constexpr std::uint64_t curve_window = 4'000'000;
+
+/// One key in 64 has the times between its accesses taken, of at most this many
+/// keys at a time.
+constexpr std::uint64_t reuse_mask = 63;
+constexpr std::size_t reuse_keys = 4096;
+
+std::chrono::milliseconds between(std::int64_t from, std::int64_t to) {
+  return std::chrono::milliseconds{std::max<std::int64_t>(to - from, 0)};
+}
+
+} // namespace
+
+memory_insight::memory_insight() : curve_({curve_samples, curve_window}) {
+  // nop
+}
+
+void memory_insight::access(std::uint64_t hash, std::uint32_t size,
+                            std::int64_t now_ms) {
+  curve_.accessed(hash, size);
+  if ((hash & reuse_mask) != 0)
+    return;
+  if (last_.size() >= reuse_keys)
+    last_.clear();
+  auto [last, is_new] = last_.try_emplace(hash, now_ms);
+  if (!is_new)
+    ages_.reuse.record(between(std::exchange(last->second, now_ms), now_ms));
+}
+
+void memory_insight::hit(std::uint64_t hash, std::uint32_t size,
+                         std::int64_t written_ms, std::int64_t now_ms) {
+  access(hash, size, now_ms);
+  ages_.at_hit.record(between(written_ms, now_ms));
+}
+
+void memory_insight::loaded(std::uint64_t hash, std::uint32_t size,
+                            std::int64_t now_ms) {
+  access(hash, size, now_ms);
+  regret_.missed(hash, now_ms);
+}
+
+void memory_insight::evicted(std::uint64_t hash, std::int64_t written_ms,
+                             std::int64_t now_ms) {
+  regret_.evicted(hash, now_ms);
+  ages_.at_eviction.record(between(written_ms, now_ms));
+  ended(written_ms, now_ms);
+}
+
+void memory_insight::ended(std::int64_t written_ms, std::int64_t now_ms) {
+  ages_.lifetime.record(between(written_ms, now_ms));
+}
+
+void memory_insight::fit(std::size_t entries) {
+  regret_.fit(entries);
+}
+
+std::size_t memory_insight::bytes() const noexcept {
+  constexpr std::size_t sample_bytes = 80;
+  return sizeof(*this) + regret_.capacity() * 8
+         + curve_.samples() * sample_bytes + last_.capacity() * 17;
+}
+
+void memory_insight::describe(std::uint64_t capacity_bytes,
+                              std::uint64_t gib_bytes, counter_map& out) const {
+  auto n = curve_.accesses();
+  auto gain = curve_.gain(capacity_bytes, gib_bytes);
+  auto of = [n](double ratio) {
+    return static_cast<std::uint64_t>(
+      std::llround(ratio * static_cast<double>(n)));
+  };
+  out["curve_accesses"] += n;
+  out["curve_hits_now"] += of(gain.now);
+  out["curve_hits_plus_1gib"] += of(gain.then);
+  out["regrets"] += regret_.figures().regrets;
+  auto add = [&out](const std::string& name, const age_histogram& x) {
+    auto count = x.count();
+    out["age_" + name + "_count"] += count;
+    out["age_" + name + "_sum_ms"]
+      += count * static_cast<std::uint64_t>(x.mean().count());
+  };
+  add("at_hit", ages_.at_hit);
+  add("at_eviction", ages_.at_eviction);
+  add("at_end", ages_.lifetime);
+  add("between_hits", ages_.reuse);
+}
+
+} // namespace terrace
