@@ -1,11 +1,18 @@
 #include "actors/memory_tier.hpp"
 
+#include "actors/log.hpp"
+#include "tiers/memory_pressure.hpp"
+
+#include <utility>
+
 namespace terrace {
 
 namespace {
 
 /// Nodes and buckets looked at in one sweep: about half a millisecond.
 constexpr std::size_t sweep_budget = 16384;
+
+constexpr std::int64_t pressure_interval_ms = 1000;
 
 } // namespace
 
@@ -34,6 +41,7 @@ memory_tier_state::make_behavior(const memory_options& opts,
     [this](status_atom) { return status(); },
     [this](reset_atom) { reset(); },
     [this](sweep_atom) { sweep(); },
+    [this](configure_atom, const memory_limits& x) { configure(x); },
   };
 }
 
@@ -83,7 +91,27 @@ tier_status memory_tier_state::status() {
   return result;
 }
 
+/// Sheds this shard's part of what the process has to give back.
+void memory_tier_state::relieve() {
+  auto x = read_memory_pressure();
+  if (!x)
+    return;
+  auto bytes = bytes_to_shed(*x, shedding_);
+  auto was = std::exchange(shedding_, bytes > 0);
+  if (was != shedding_ && shard_ == 0)
+    log_of("memory").warn("{} of {} bytes are in use: {}",
+                          x->limit_bytes - x->available_bytes, x->limit_bytes,
+                          shedding_ ? "giving back memory"
+                                    : "memory is no longer short");
+  if (was || shedding_)
+    store_->shed(bytes / view_->shards());
+}
+
 void memory_tier_state::sweep() {
+  if (auto now = now_(); now - looked_ms_ >= pressure_interval_ms) {
+    looked_ms_ = now;
+    relieve();
+  }
   store_->sweep(now_(), sweep_budget);
   self_->delayed_anon_send(memory_tier_actor{self_}, sweep_interval_,
                            sweep_atom_v);
@@ -95,6 +123,11 @@ void memory_tier_state::reset() {
     baseline_ = view_->totals();
     view_->reset_latency();
   }
+}
+
+void memory_tier_state::configure(const memory_limits& x) {
+  store_->resize(x.max_size, x.max_entries);
+  store_->change_policy(x.policy);
 }
 
 memory_tier_actor::behavior_type

@@ -11,10 +11,12 @@
 
 namespace terrace {
 
-/// Handles messages in order. Sweeps expired entries every `sweep_interval`, in
-/// steps of bounded work. `fetch` answers from the table as it is after all
-/// writes that came before, and is not counted: hits and misses are those of
-/// the view, reported by shard 0 for all shards.
+/// Handles messages in order. Gives memory back when the process comes near
+/// what it may have (see tiers/memory_pressure.hpp), looking once a second.
+/// Sweeps expired entries every `sweep_interval`, in steps of bounded work.
+/// `fetch` answers from the table as it is after all writes that came before,
+/// and is not counted: hits and misses are those of the view, reported by shard
+/// 0 for all shards.
 class memory_tier_state {
 public:
   static inline const char* name = "terrace.memory";
@@ -42,7 +44,11 @@ private:
 
   void sweep();
 
+  void relieve();
+
   void reset();
+
+  void configure(const memory_limits& x);
 
   memory_tier_actor::pointer self_;     ///< the actor
   memory_view_ptr view_;                ///< shared with all readers
@@ -50,6 +56,8 @@ private:
   std::unique_ptr<memory_store> store_; ///< the engine
   now_fn now_;                          ///< Unix milliseconds
   milliseconds sweep_interval_{0};      ///< pause between sweeps
+  std::int64_t looked_ms_ = 0;          ///< when memory pressure was read
+  bool shedding_ = false;               ///< memory is short
   tier_counters counters_;              ///< stores and removes
   epoch_domain::totals baseline_;       ///< view totals at the last reset
 };

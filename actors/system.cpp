@@ -1,6 +1,7 @@
 #include "actors/system.hpp"
 
 #include "actors/cache_core.hpp"
+#include "actors/configurator.hpp"
 #include "actors/coordinator.hpp"
 #include "actors/disk_tier.hpp"
 #include "actors/http_gateway.hpp"
@@ -12,6 +13,7 @@
 #include "actors/redis_tier.hpp"
 #include "actors/resp/server.hpp"
 #include "actors/supervisor.hpp"
+#include "config/options_access.hpp"
 
 #include <caf/io/middleman.hpp>
 
@@ -52,14 +54,16 @@ std::size_t shard_count(const node_options& opts) {
 
 struct node::parts {
   explicit parts(const options& opts)
-    : config(std::make_shared<const options>(opts)),
+    : live(std::make_shared<live_options>(opts)),
+      config(live->get()),
       caf_cfg(opts.node),
       system(std::make_unique<caf::actor_system>(caf_cfg)),
       core(std::make_shared<cache_core>(*system)) {
     // nop
   }
 
-  std::shared_ptr<const options> config;
+  live_options_ptr live;
+  std::shared_ptr<const options> config; ///< as the node was started
   caf_config caf_cfg;
   std::unique_ptr<caf::actor_system> system;
   std::shared_ptr<cache_core> core;
@@ -67,7 +71,9 @@ struct node::parts {
   std::vector<tier_handle> shared;    ///< the rest of the chain
   std::vector<tier_handle> all_tiers; ///< in the chain's order
   std::shared_ptr<hybrid_clock> clock = std::make_shared<hybrid_clock>();
+  std::vector<memory_tier_actor> memory_actors;
   keyspace_actor keyspace_handle;
+  configurator_actor configurator_handle;
   caf::actor supervisor_handle;
   std::unique_ptr<resp_server> resp;
   std::unique_ptr<http_gateway> http;
@@ -100,6 +106,7 @@ expected<void> node::parts::open_tiers() {
       for (std::size_t i = 0; i < shards; ++i) {
         auto x = system->spawn(memory_tier, opts.memory, core->view, i,
                                core->now);
+        memory_actors.push_back(x);
         memory.push_back({tier_kind::memory, caf::actor_cast<tier_actor>(x),
                           std::make_shared<tier_health>(), true,
                           opts.memory.max_value_size});
@@ -139,20 +146,23 @@ void node::parts::spawn_core() {
   core->invalidator = system->spawn(invalidator, core->coordinators, shared,
                                     clock, core->now);
   keyspace_handle = system->spawn(keyspace, all_tiers);
+  configurator_handle = system->spawn(configurator, live, memory_actors);
   core->metrics = system->spawn(
     metrics, metrics_setup{all_tiers, core->coordinators, core->now});
   caf::anon_send(core->metrics, caf::join_atom_v, std::string{"invalidator"},
                  caf::actor_cast<caf::actor>(core->invalidator));
   caf::anon_send(core->metrics, caf::join_atom_v, std::string{"keyspace"},
                  caf::actor_cast<caf::actor>(keyspace_handle));
+  caf::anon_send(core->metrics, caf::join_atom_v, std::string{"configurator"},
+                 caf::actor_cast<caf::actor>(configurator_handle));
 }
 
 expected<void> node::parts::open_ports() {
   if (config->resp.enabled) {
     auto x = resp_server::start(
-      *system,
-      resp_services{core->view, core->coordinators, core->invalidator,
-                    keyspace_handle, core->metrics, core->now, config});
+      *system, resp_services{core->view, core->coordinators, core->invalidator,
+                             keyspace_handle, core->metrics,
+                             configurator_handle, core->now, live});
     if (!x)
       return x.error();
     resp = *std::move(x);
@@ -181,6 +191,7 @@ void node::parts::supervise(failure_callback on_failure) {
     add(x);
   add(core->invalidator);
   add(keyspace_handle);
+  add(configurator_handle);
   add(core->metrics);
   supervisor_handle = system->spawn(supervisor, watched, std::move(on_failure));
 }
@@ -225,6 +236,35 @@ std::uint16_t node::http_port() const noexcept {
   return parts_->http_port;
 }
 
+expected<void> node::configure(const settings& xs) {
+  caf::scoped_actor self{*parts_->system, true};
+  expected<void> result;
+  self
+    ->request(parts_->configurator_handle, caf::infinite, configure_atom_v, xs)
+    .receive([](std::uint64_t) {},
+             [&](caf::error& why) { result = to_failure(why); });
+  return result;
+}
+
+expected<std::vector<std::string>> node::reload(const options& x) {
+  auto now = parts_->live->get();
+  settings changes;
+  std::vector<std::string> others;
+  for (auto name : option_names()) {
+    auto fresh = option_value(x, name, secrets::show);
+    if (fresh == option_value(*now, name, secrets::show))
+      continue;
+    if (is_live_option(name))
+      changes.push_back({std::string{name}, *fresh});
+    else
+      others.emplace_back(name);
+  }
+  if (!changes.empty())
+    if (auto ok = configure(changes); !ok)
+      return ok.error();
+  return others;
+}
+
 // -- stop ---------------------------------------------------------------------
 
 void node::stop() {
@@ -260,9 +300,11 @@ void node::parts::stop() {
   if (core->invalidator) {
     helpers.push_back(caf::actor_cast<caf::actor>(core->invalidator));
     helpers.push_back(caf::actor_cast<caf::actor>(keyspace_handle));
+    helpers.push_back(caf::actor_cast<caf::actor>(configurator_handle));
     helpers.push_back(caf::actor_cast<caf::actor>(core->metrics));
   }
   keyspace_handle = nullptr;
+  configurator_handle = nullptr;
   core->close();
   end(helpers);
   end(coordinators);
@@ -270,6 +312,7 @@ void node::parts::stop() {
   for (auto& x : all_tiers)
     tiers.push_back(x.actor);
   memory.clear();
+  memory_actors.clear();
   shared.clear();
   all_tiers.clear();
   end(tiers);

@@ -6,10 +6,12 @@
 #include "actors/cache.hpp"
 #include "config/options.hpp"
 #include "messages/expected.hpp"
+#include "messages/setting.hpp"
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace terrace {
 
@@ -46,6 +48,14 @@ public:
   /// if RESP is off. Likewise for HTTP.
   std::uint16_t resp_port() const noexcept;
   std::uint16_t http_port() const noexcept;
+
+  /// Changes options while the node runs, all or none. Errors:
+  /// `invalid_argument` with a line that says what is wrong.
+  expected<void> configure(const settings& xs);
+
+  /// Brings into force what `x` changes of the options that can be changed now,
+  /// and returns the names of others in which it differs. Errors: as above.
+  expected<std::vector<std::string>> reload(const options& x);
 
   /// Ends in order: ports first, then what is under way, then the tiers, with
   /// the disk tier's last commit. Blocks until done. Idempotent.

@@ -19,6 +19,10 @@ constexpr std::string_view tiers[] = {"memory", "redis", "disk"};
 
 constexpr std::string_view write_modes[] = {"through", "behind"};
 
+constexpr std::string_view policies[]
+  = {"auto",     "fifo",   "lru",       "lfu",     "slru",
+     "adaptive", "hybrid", "w-tinylfu", "s3-fifo", "sieve"};
+
 constexpr std::string_view durabilities[] = {"interval", "every-commit"};
 
 constexpr std::string_view levels[] = {"trace",   "debug", "info",
@@ -139,6 +143,11 @@ constexpr option_info named(option_info x, names keys, names choices,
   return choice(x, choices, doc);
 }
 
+constexpr option_info live(option_info x) {
+  x.live = true;
+  return x;
+}
+
 constexpr option_info secret(option_info x,
                              std::string (*mask)(std::string_view)) {
   x.mask = mask;
@@ -214,10 +223,12 @@ constexpr option_info table[] = {
           "Number of tenants, chosen with SELECT."),
 
   flag(TERRACE_OPTION(memory, enabled), "Use L1."),
-  size(TERRACE_OPTION(memory, max_size), 1 * mib, 16 * tib,
-       "Bytes that L1 may hold."),
-  bounded(TERRACE_OPTION(memory, max_entries), 0, 1'000'000'000'000,
-          "Entries that L1 may hold; 0: bounded by bytes alone."),
+  live(size(TERRACE_OPTION(memory, max_size), 1 * mib, 16 * tib,
+            "Bytes that L1 may hold.")),
+  live(bounded(TERRACE_OPTION(memory, max_entries), 0, 1'000'000'000'000,
+               "Entries that L1 may hold; 0: bounded by bytes alone.")),
+  live(choice(TERRACE_OPTION(memory, policy), policies,
+              "Who leaves L1 when it is full.")),
   bounded(TERRACE_OPTION(memory, max_ttl), 0, longest_ttl,
           "Longest stay in L1; 0: as long as the entry lives."),
   size(TERRACE_OPTION(memory, max_value_size), 1, largest_value,

@@ -50,6 +50,8 @@ struct option_info {
   std::string_view expects;
   /// Shortens a value that users and logs may not see; null: nothing to hide.
   std::string (*mask)(std::string_view) = nullptr;
+  /// Whether it can be changed while the node runs.
+  bool live = false;
   option_data (*get)(const options&) = nullptr;
   /// Stores a value that `accepts` has accepted.
   void (*set)(options&, const option_data&) = nullptr;

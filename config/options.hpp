@@ -52,6 +52,8 @@ struct memory_options {
   std::uint64_t max_size = 256ull << 20;
   /// 0: bounded by bytes alone.
   std::uint64_t max_entries = 0;
+  /// Who leaves when it is full: see tiers/policies/policy.hpp.
+  std::string policy = "auto";
   /// Longest stay in L1, then the entry is looked up below again; 0: as long as
   /// the entry lives.
   milliseconds max_ttl{0};

@@ -33,6 +33,11 @@ std::optional<std::string> set_option(options& x, std::string_view name,
   return std::nullopt;
 }
 
+bool is_live_option(std::string_view name) {
+  auto info = find_option(name);
+  return info && info->live;
+}
+
 std::string print_options(const options& x, secrets how) {
   std::string result;
   std::string_view table;

@@ -26,6 +26,9 @@ std::optional<std::string> option_value(const options& x, std::string_view name,
 std::optional<std::string> set_option(options& x, std::string_view name,
                                       std::string_view text);
 
+/// Whether an option can be changed while the node runs.
+bool is_live_option(std::string_view name);
+
 /// All options as TOML with a comment each. With `secrets::show` the text
 /// parses back to options equal to `x`, provided that `x` is valid.
 std::string print_options(const options& x, secrets how = secrets::hide);

@@ -31,8 +31,11 @@ using tier_actor = caf::typed_actor<
   // Sets counters and histograms back to zero; gauges stay.
   caf::reacts_to<reset_atom>>;
 
-/// The memory tier also sweeps, by a message to itself.
-using memory_tier_actor = tier_actor::extend<caf::reacts_to<sweep_atom>>;
+/// The memory tier also sweeps, by a message to itself, and takes other bounds
+/// and another policy while it runs; it answers when they are in force.
+using memory_tier_actor
+  = tier_actor::extend<caf::reacts_to<sweep_atom>,
+                       caf::reacts_to<configure_atom, memory_limits>>;
 
 /// Owner of the order of operations on the keys of one shard.
 using coordinator_actor = caf::typed_actor<
@@ -63,6 +66,13 @@ using invalidator_actor = caf::typed_actor<
   // The text is the reason, for the log.
   caf::replies_to<invalidate_atom, selector,
                   std::string>::with<invalidation_report>,
+  caf::replies_to<status_atom>::with<actor_status>, caf::reacts_to<reset_atom>>;
+
+/// Changes options while the node runs: all of a list or none. Answers how many
+/// options are in the list. The error says in one line what is wrong, and
+/// begins with the name of the option.
+using configurator_actor = caf::typed_actor<
+  caf::replies_to<configure_atom, settings>::with<std::uint64_t>,
   caf::replies_to<status_atom>::with<actor_status>, caf::reacts_to<reset_atom>>;
 
 /// Enumerates keys over all tiers.

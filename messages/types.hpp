@@ -6,6 +6,7 @@
 #include "messages/mutation.hpp"
 #include "messages/record.hpp"
 #include "messages/selector.hpp"
+#include "messages/setting.hpp"
 #include "messages/status.hpp"
 
 #include <caf/all.hpp>
@@ -91,6 +92,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(terrace, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(terrace, (terrace::list_request))
   CAF_ADD_TYPE_ID(terrace, (terrace::lookup))
   CAF_ADD_TYPE_ID(terrace, (terrace::lookups))
+  CAF_ADD_TYPE_ID(terrace, (terrace::memory_limits))
   CAF_ADD_TYPE_ID(terrace, (terrace::mutation))
   CAF_ADD_TYPE_ID(terrace, (terrace::mutation_result))
   CAF_ADD_TYPE_ID(terrace, (terrace::mutation_results))
@@ -103,6 +105,8 @@ CAF_BEGIN_TYPE_ID_BLOCK(terrace, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(terrace, (terrace::scan_page))
   CAF_ADD_TYPE_ID(terrace, (terrace::scan_request))
   CAF_ADD_TYPE_ID(terrace, (terrace::selector))
+  CAF_ADD_TYPE_ID(terrace, (terrace::setting))
+  CAF_ADD_TYPE_ID(terrace, (terrace::settings))
   CAF_ADD_TYPE_ID(terrace, (terrace::store_report))
   CAF_ADD_TYPE_ID(terrace, (terrace::tier_status))
 
@@ -110,6 +114,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(terrace, caf::first_custom_type_id)
   CAF_ADD_ATOM(terrace, terrace, apply_atom, "apply")
   CAF_ADD_ATOM(terrace, terrace, claim_atom, "claim")
   CAF_ADD_ATOM(terrace, terrace, commit_atom, "commit")
+  CAF_ADD_ATOM(terrace, terrace, configure_atom, "configure")
   CAF_ADD_ATOM(terrace, terrace, count_atom, "count")
   CAF_ADD_ATOM(terrace, terrace, fence_atom, "fence")
   CAF_ADD_ATOM(terrace, terrace, fetch_atom, "fetch")

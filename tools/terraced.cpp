@@ -1,5 +1,5 @@
 /// The node: reads its configuration, starts, waits for a signal, stops in
-/// order.
+/// order. SIGHUP makes it read the configuration again.
 ///
 /// Exit codes: 0 stopped by a signal; 1 could not start; 2 bad configuration or
 /// command line; 70 an actor failed; 130 a second signal came while stopping.
@@ -109,8 +109,8 @@ void raise_descriptor_limit() {
   }
 }
 
-/// The signals that end a node, and SIGUSR1, by which it wakes itself. Blocked
-/// before any thread exists, so that all threads inherit that.
+/// The signals that end a node, SIGHUP, and SIGUSR1, by which it wakes itself.
+/// Blocked before any thread exists, so that all threads inherit that.
 sigset_t block_signals() {
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t result;
@@ -142,8 +142,29 @@ private:
   std::string text_;
 };
 
+/// Reads the configuration again. What is wrong with it is logged, and the node
+/// goes on as it was.
+void reload(node& running, const arguments& args) {
+  auto log = log_of("node");
+  auto opts = read_options(args);
+  if (!opts) {
+    for (auto& line : opts.errors())
+      log.error("not reloaded: {}", line);
+    return;
+  }
+  auto others = running.reload(*opts);
+  if (!others) {
+    log.error("not reloaded: {}", to_string(others.error()));
+    return;
+  }
+  for (auto& name : *others)
+    log.warn("{} has changed, which takes a restart", name);
+  log.info("configuration reloaded");
+}
+
 /// Blocks until the node is to end; returns the exit code.
-int await_end(const sigset_t& signals, const failure_note& failed) {
+int await_end(const sigset_t& signals, const failure_note& failed,
+              node& running, const arguments& args) {
   for (;;) {
     int signal = 0;
     ::sigwait(&signals, &signal);
@@ -153,6 +174,10 @@ int await_end(const sigset_t& signals, const failure_note& failed) {
     }
     if (signal == SIGUSR1)
       continue; // from somebody else, and of no meaning
+    if (signal == SIGHUP) {
+      reload(running, args);
+      continue;
+    }
     log_of("node").info("stopping, because of {}", ::strsignal(signal));
     return 0;
   }
@@ -162,7 +187,7 @@ int await_end(const sigset_t& signals, const failure_note& failed) {
 void end_at_next(const sigset_t& signals) {
   std::thread{[=] {
     int signal = SIGUSR1;
-    while (signal == SIGUSR1)
+    while (signal == SIGUSR1 || signal == SIGHUP)
       ::sigwait(&signals, &signal);
     ::_exit(exit_impatient);
   }}.detach();
@@ -186,7 +211,7 @@ std::string port_text(const char* face, bool enabled, const std::string& bind,
   return std::string{face} + ' ' + bind + ':' + std::to_string(port) + ", ";
 }
 
-int run(const options& opts) {
+int run(const options& opts, const arguments& args) {
   raise_descriptor_limit();
   auto signals = block_signals();
   failure_note failed;
@@ -201,7 +226,7 @@ int run(const options& opts) {
     port_text("RESP", opts.resp.enabled, opts.resp.bind, (*node)->resp_port()),
     port_text("HTTP", opts.http.enabled, opts.http.bind, (*node)->http_port()),
     tiers_of(opts));
-  auto code = await_end(signals, failed);
+  auto code = await_end(signals, failed, **node, args);
   end_at_next(signals);
   (*node)->stop();
   log_of("node").info("stopped");
@@ -235,7 +260,7 @@ int main(int argc, char** argv) {
   if (args.print_config || args.check_config)
     return 0;
   try {
-    return run(*opts);
+    return run(*opts, args);
   } catch (const std::exception& x) {
     std::cerr << "terraced: " << x.what() << '\n';
     return exit_cannot_start;

@@ -10,6 +10,29 @@ namespace terrace::resp {
 
 namespace {
 
+/// A name of ours as it is, a policy of Redis' as ours.
+std::string to_policy(std::string_view name) {
+  if (name == "allkeys-lru")
+    return "lru";
+  return std::string{name == "allkeys-lfu" ? "auto" : name};
+}
+
+/// Redis counts "1k" as 1000 and "1kb" as 1024 bytes; so does this.
+std::string to_size(std::string_view text) {
+  struct unit {
+    std::string_view name;
+    std::string_view ours;
+  };
+  constexpr unit units[] = {{"kb", "KiB"}, {"mb", "MiB"}, {"gb", "GiB"},
+                            {"k", "KB"},   {"m", "MB"},   {"g", "GB"}};
+  auto digits = text.find_first_not_of("0123456789");
+  if (digits != text.npos && digits > 0)
+    for (auto& x : units)
+      if (same_word(text.substr(digits), x.name))
+        return std::string{text.substr(0, digits)} + std::string{x.ours};
+  return std::string{text};
+}
+
 /// Redis' names, translated. What Terrace does not do is told as switched off.
 std::map<std::string, std::string, std::less<>>
 redis_options_of(const options& x) {
@@ -23,7 +46,7 @@ redis_options_of(const options& x) {
     {"databases", std::to_string(x.cache.tenants)},
     {"maxclients", std::to_string(x.resp.max_clients)},
     {"maxmemory", std::to_string(x.memory.max_size)},
-    {"maxmemory-policy", "allkeys-lfu"},
+    {"maxmemory-policy", redis_policy(x.memory.policy)},
     {"port", std::to_string(x.resp.port)},
     {"proto-max-bulk-len", std::to_string(x.resp.max_request_size)},
     {"save", ""},
@@ -32,6 +55,30 @@ redis_options_of(const options& x) {
 }
 
 } // namespace
+
+std::string redis_policy(std::string_view ours) {
+  return ours == "lru" || ours == "fifo" ? "allkeys-lru" : "allkeys-lfu";
+}
+
+expected<setting> to_setting(std::string_view name, std::string_view value) {
+  auto wanted = lower_case(name);
+  if (wanted == "maxmemory")
+    return setting{"memory.max_size", to_size(value)};
+  if (wanted == "maxmemory-policy")
+    return setting{"memory.policy", to_policy(lower_case(value))};
+  if (is_live_option(wanted))
+    return setting{wanted, std::string{value}};
+  auto known = redis_options_of({}).count(wanted) != 0
+               || option_value({}, wanted).has_value();
+  auto shown = std::string{name.substr(0, 128)};
+  if (known)
+    return failure{errc::invalid_argument,
+                   "ERR CONFIG SET failed (possibly related to argument '"
+                     + shown + "') - can't set immutable config"};
+  return failure{errc::invalid_argument,
+                 "ERR Unknown option or number of arguments for CONFIG SET - '"
+                   + shown + "'"};
+}
 
 void write_config(reply_writer out, const options& opts, arguments patterns) {
   auto found = redis_options_of(opts);

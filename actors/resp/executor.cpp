@@ -8,9 +8,13 @@ namespace terrace::resp {
 
 // -- constructors -------------------------------------------------------------
 
-executor::executor(const options& opts, memory_view& view,
-                   client_registry& clients)
-  : opts_(opts), view_(view), clients_(clients), shards_(view.shards()) {
+executor::executor(const options& opts, const live_options& live,
+                   memory_view& view, client_registry& clients)
+  : opts_(opts),
+    live_(live),
+    view_(view),
+    clients_(clients),
+    shards_(view.shards()) {
   // nop
 }
 

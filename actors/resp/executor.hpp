@@ -8,7 +8,7 @@
 #include "actors/resp/command_table.hpp"
 #include "actors/resp/session.hpp"
 #include "actors/resp/set_options.hpp"
-#include "config/options.hpp"
+#include "config/live_options.hpp"
 #include "tiers/memory_view.hpp"
 
 #include <vector>
@@ -51,7 +51,9 @@ public:
   // -- constructors -----------------------------------------------------------
 
   /// All references outlive the executor.
-  executor(const options& opts, memory_view& view, client_registry& clients);
+  /// `opts`: as the node was started; `live`: what is in force now.
+  executor(const options& opts, const live_options& live, memory_view& view,
+           client_registry& clients);
 
   // -- requests ---------------------------------------------------------------
 
@@ -232,7 +234,10 @@ private:
 
   verdict help(context& c, std::span<const std::string_view> lines);
 
+  verdict config_set(context& c);
+
   const options& opts_;
+  const live_options& live_;
   memory_view& view_;
   client_registry& clients_;
   std::vector<shard_queue> shards_;

@@ -30,12 +30,13 @@ constexpr std::array<std::string_view, 15> command_help_lines{
   "    Print this help.",
 };
 
-constexpr std::array<std::string_view, 9> config_help_lines{
+constexpr std::array<std::string_view, 10> config_help_lines{
   "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
   "GET <pattern> [<pattern> ...]",
   "    Return options matching the glob-like <pattern> and their values.",
   "SET <option> <value> [<option> <value> ...]",
-  "    Refused: no option can be changed while the node runs.",
+  "    Set maxmemory, maxmemory-policy, memory.max_size, memory.max_entries or",
+  "    memory.policy. Other options need a restart.",
   "RESETSTAT",
   "    Reset statistics reported by the INFO command.",
   "HELP",
@@ -157,14 +158,12 @@ verdict executor::config(context& c) {
     return wrong_arity(c, *sub);
   switch (sub->id) {
     case id::config_get:
-      write_config(c.out(), opts_, c.req.args.subspan(2));
+      write_config(c.out(), *live_.get(), c.req.args.subspan(2));
       return verdict::done;
     case id::config_set:
       if (c.size() % 2 != 0)
         return wrong_arity(c, *sub);
-      return error(c, "ERR CONFIG SET failed: no option can be changed while "
-                      "the node runs; change the configuration file and "
-                      "restart the node");
+      return config_set(c);
     case id::config_resetstat: {
       service_call x;
       x.what = service_call::kind::reset;
@@ -173,6 +172,20 @@ verdict executor::config(context& c) {
     default:
       return help(c, config_help_lines);
   }
+}
+
+/// The first argument that cannot be set is told at once; whether the values
+/// can be is for the configurator to say.
+verdict executor::config_set(context& c) {
+  service_call x;
+  x.what = service_call::kind::configure;
+  for (std::size_t i = 2; i < c.size(); i += 2) {
+    auto wanted = to_setting(c.arg(i), c.arg(i + 1));
+    if (!wanted)
+      return error(c, wanted.error().detail);
+    x.changes.push_back(*std::move(wanted));
+  }
+  return call(c, std::move(x));
 }
 
 // -- services -----------------------------------------------------------------

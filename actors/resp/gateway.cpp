@@ -27,9 +27,10 @@ gateway::gateway(caf::actor_config& cfg, io_thread& home,
                  gateway_shared_ptr shared, int listener)
   : pinned_broker(cfg, home),
     shared_(std::move(shared)),
-    opts_(*shared_->services.config),
+    started_(shared_->services.config->get()),
+    opts_(*started_),
     view_(*shared_->services.view),
-    executor_(opts_, view_, shared_->clients),
+    executor_(opts_, *shared_->services.config, view_, shared_->clients),
     unit_(home.multiplexer().system(), messages_per_run),
     log_(log_of("resp")),
     listener_(listener) {

@@ -137,13 +137,18 @@ private:
   void call_info(const target& to, std::set<std::string> sections);
 
   struct info_call {
-    info_call(const target& x, std::set<std::string> names, const options& opts)
-      : to(x), sections(std::move(names)), facts(opts) {
+    info_call(const target& x, std::set<std::string> names,
+              std::shared_ptr<const options> opts)
+      : to(x),
+        sections(std::move(names)),
+        in_force(std::move(opts)),
+        facts(*in_force) {
       // nop
     }
 
     target to;
     std::set<std::string> sections;
+    std::shared_ptr<const options> in_force;
     info_facts facts;
     std::size_t open = 1;
   };
@@ -176,7 +181,8 @@ private:
   };
 
   gateway_shared_ptr shared_;                      ///< services and registry
-  const options& opts_;                            ///< of the node
+  std::shared_ptr<const options> started_;         ///< as the node was
+  const options& opts_;                            ///< what `started_` has
   memory_view& view_;                              ///< read side of L1
   executor executor_;                              ///< runs requests
   caller_runs unit_;                               ///< runs woken coordinators

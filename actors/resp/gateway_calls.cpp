@@ -153,6 +153,18 @@ void gateway::start_call(session& s) {
     case kind::info:
       call_info(to, x.sections);
       break;
+    case kind::configure:
+      request(services.configurator, caf::infinite, configure_atom_v, x.changes)
+        .then(
+          [this, to](std::uint64_t) {
+            end_call(to, [](reply_writer out) { out.ok(); });
+          },
+          [this, to](caf::error& why) {
+            end_call(to, [&](reply_writer out) {
+              out.error("ERR CONFIG SET failed - " + to_failure(why).detail);
+            });
+          });
+      break;
     case kind::reset:
       caf::anon_send(services.metrics, reset_atom_v);
       // Whoever answers for the report has been told to reset before.
@@ -218,7 +230,8 @@ void gateway::call_scan(const target& to, const service_call& x) {
 
 void gateway::call_info(const target& to, std::set<std::string> sections) {
   auto& services = shared_->services;
-  auto x = std::make_shared<info_call>(to, std::move(sections), opts_);
+  auto x = std::make_shared<info_call>(to, std::move(sections),
+                                       services.config->get());
   x->facts.now_ms = services.now();
   x->facts.connected_clients = shared_->clients.size();
   x->facts.port = shared_->port;

@@ -1,5 +1,7 @@
 #include "actors/resp/info.hpp"
 
+#include "actors/resp/config_reply.hpp"
+
 #include "actors/resp/version.hpp"
 
 #include <sys/resource.h>
@@ -131,7 +133,7 @@ void add_memory(std::string& out, const info_facts& x) {
     .add("total_system_memory_human", human_size(total))
     .add("maxmemory", most)
     .add("maxmemory_human", human_size(most))
-    .add("maxmemory_policy", "allkeys-lfu");
+    .add("maxmemory_policy", redis_policy(x.opts.memory.policy));
 }
 
 void add_persistence(std::string& out, const info_facts&) {
@@ -205,6 +207,14 @@ void add_tiers(std::string& out, const info_facts& x) {
     if (!t.reason.empty())
       line += ",reason=" + t.reason;
     part.add("tier_" + std::string{to_string(t.tier)}, line);
+    line.clear();
+    for (auto& [name, value] : t.extra)
+      line.append(line.empty() ? "" : ",")
+        .append(name)
+        .append("=")
+        .append(std::to_string(value));
+    if (!line.empty())
+      part.add("extra_" + std::string{to_string(t.tier)}, line);
   }
 }
 

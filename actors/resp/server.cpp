@@ -58,7 +58,8 @@ struct resp_server::parts {
 
 expected<std::unique_ptr<resp_server>>
 resp_server::start(caf::actor_system& sys, resp_services services) {
-  auto& opts = services.config->resp;
+  auto config = services.config->get();
+  auto& opts = config->resp;
   auto n = thread_count(opts);
   auto listeners = resp::listen_on(opts.bind, opts.port, n);
   if (!listeners)

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/clock.hpp"
-#include "config/options.hpp"
+#include "config/live_options.hpp"
 #include "messages/interfaces.hpp"
 #include "tiers/memory_view.hpp"
 
@@ -17,8 +17,9 @@ struct resp_services {
   invalidator_actor invalidator;
   keyspace_actor keyspace;
   metrics_actor metrics;
+  configurator_actor configurator;
   now_fn now; ///< Unix milliseconds
-  std::shared_ptr<const options> config;
+  live_options_ptr config;
 };
 
 } // namespace terrace

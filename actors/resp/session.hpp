@@ -8,6 +8,7 @@
 #include "actors/resp/slot.hpp"
 #include "messages/list_request.hpp"
 #include "messages/selector.hpp"
+#include "messages/setting.hpp"
 
 #include <array>
 #include <deque>
@@ -25,6 +26,7 @@ struct service_call {
     keys,       ///< `step.glob`
     count,      ///< keys of the connection's tenant
     info,       ///< `sections`
+    configure,  ///< `changes`; answers OK
     reset,      ///< sets the counters of all actors back
   };
 
@@ -34,6 +36,7 @@ struct service_call {
   bool muted = false;      ///< the client wants no reply
   bool hide_found = false; ///< scan: no key has the wanted type
   std::set<std::string> sections;
+  settings changes;
 };
 
 /// Owned by one I/O thread.

@@ -18,7 +18,8 @@ struct fixture {
   options opts;
   memory_view view{1, 64, 1};
   client_registry clients;
-  executor uut{opts, view, clients};
+  live_options live{opts};
+  executor uut{opts, live, view, clients};
   std::unique_ptr<session> client;
   verdict last = verdict::done;
 
@@ -38,9 +39,10 @@ struct fixture {
   void remember(const std::string& key, std::string_view value,
                 std::int64_t expires_ms = 0, tenant_id tenant = 0) {
     auto qualified = qualify(tenant, key);
-    view.table(0).insert(
-      memory_node::make(qualified, view.hash(qualified),
-                        {blob::copy(value), 1, expires_ms, {}}, expires_ms));
+    auto& table = view.table(0);
+    table.insert(memory_node::make(table.arena(), qualified,
+                                   {blob::copy(value), 1, expires_ms, {}},
+                                   expires_ms));
   }
 
   /// Runs a line and returns what was answered at once.
@@ -440,6 +442,7 @@ CAF_TEST(a browser that was tricked gets nowhere) {
 CAF_TEST(CONFIG GET knows the names of Redis and of Terrace) {
   opts.resp.password = "secret";
   opts.resp.max_clients = 77;
+  live.set(opts);
   client->authenticated = true;
   CAF_CHECK_EQUAL(run("config get MAXCLIENTS"),
                   "*2\r\n$10\r\nmaxclients\r\n$2\r\n77\r\n");

@@ -2,6 +2,7 @@
 
 #define CAF_SUITE actors.resp_gateway
 
+#include "actors/configurator.hpp"
 #include "actors/log.hpp"
 #include "actors/resp/server.hpp"
 
@@ -318,13 +319,17 @@ struct fixture {
 
   std::uint16_t start() {
     coordinator = keep(sys.spawn(fake_coordinator, back));
-    auto x = resp_server::start(sys, {view,
-                                      {coordinator},
-                                      keep(sys.spawn(fake_invalidator, back)),
-                                      keep(sys.spawn(fake_keyspace, back)),
-                                      keep(sys.spawn(fake_metrics)),
-                                      [this] { return now.load(); },
-                                      opts});
+    auto live = std::make_shared<live_options>(*opts);
+    std::vector<memory_tier_actor> no_memory;
+    auto x = resp_server::start(sys,
+                                {view,
+                                 {coordinator},
+                                 keep(sys.spawn(fake_invalidator, back)),
+                                 keep(sys.spawn(fake_keyspace, back)),
+                                 keep(sys.spawn(fake_metrics)),
+                                 keep(sys.spawn(configurator, live, no_memory)),
+                                 [this] { return now.load(); },
+                                 live});
     if (!x)
       CAF_FAIL(to_string(x.error()));
     server = *std::move(x);
@@ -332,9 +337,9 @@ struct fixture {
   }
 
   void remember(const std::string& key, std::string_view value) {
-    auto qualified = qualify(0, key);
-    view->table(0).insert(memory_node::make(qualified, view->hash(qualified),
-                                            {blob::copy(value), 1, 0, {}}, 0));
+    auto& table = view->table(0);
+    table.insert(memory_node::make(table.arena(), qualify(0, key),
+                                   {blob::copy(value), 1, 0, {}}, 0));
   }
 
   void release() {
@@ -626,7 +631,8 @@ CAF_TEST(a port that is taken is an error) {
   opts->resp.port = start();
   for (std::uint32_t threads : {1, 2}) {
     opts->resp.io_threads = threads;
-    auto again = resp_server::start(sys, {view, {}, {}, {}, {}, {}, opts});
+    auto live = std::make_shared<live_options>(*opts);
+    auto again = resp_server::start(sys, {view, {}, {}, {}, {}, {}, {}, live});
     CAF_REQUIRE(!again);
     CAF_CHECK(again.error().code == errc::in_use);
     CAF_CHECK(again.error().detail.find("Address already in use")

@@ -124,13 +124,15 @@ class RedisServer(Server):
 
 
 class Node(Server):
-    """terraced with its data in `folder`; `settings` go to --set."""
+    """terraced with its data in `folder`; `settings` go to --set, `config` is
+    the path of a TOML file."""
 
-    def __init__(self, folder, settings=(), redis_url=None):
+    def __init__(self, folder, settings=(), redis_url=None, config=None):
         super().__init__()
         self.folder = folder
         self.settings = list(settings)
         self.redis_url = redis_url
+        self.config = config
         self.http_port = free_port()
         self.start()
 
@@ -139,6 +141,8 @@ class Node(Server):
                    "--resp-port", str(self.port),
                    "--http-port", str(self.http_port),
                    "--data-dir", os.path.join(self.folder, "data")]
+        if self.config:
+            command += ["--config", self.config]
         if self.redis_url:
             command += ["--redis-url", self.redis_url]
         for setting in self.settings:
@@ -201,8 +205,8 @@ class Folder:
         self.servers.append(RedisServer(self.path))
         return self.servers[-1]
 
-    def node(self, settings=(), redis_url=None):
-        self.servers.append(Node(self.path, settings, redis_url))
+    def node(self, settings=(), redis_url=None, config=None):
+        self.servers.append(Node(self.path, settings, redis_url, config))
         return self.servers[-1]
 
 
