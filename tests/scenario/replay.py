@@ -93,10 +93,53 @@ def test_bad_traces(folder):
     check_refused("ends too early", torn, "--in-process")
 
 
+def test_curve(folder):
+    # In rounds over 10 keys LRU keeps all or misses always. Distances below 16
+    # have a bucket each, so the estimate is exact.
+    trace = write(folder, "rounds.key",
+                  [str(k) for _ in range(ROUNDS) for k in range(10)])
+    report = bench("mrc", trace, "--sizes", "50%,90%,100%")
+    for kind in ("predicted", "exact"):
+        ratios = [round(x[kind], 6) for x in report["sizes"]]
+        check_equal(ratios, [1, 1, 0.333333], f"{kind} miss ratios")
+    check_equal(report["samples"], 10, "samples")
+    # 20 of 100 bytes hold "a" and not what is asked for after it.
+    sized = write(folder, "curve.ksz", ["a,10", "a,10", "b,90", "a,10"])
+    report = bench("mrc", sized, "--sizes", "20%,100%")
+    check_equal([x["exact"] for x in report["sizes"]], [0.75, 0.5], "by bytes")
+    result = run("terrace-bench", "mrc", trace, "--sizes", "5")
+    check_equal(result.returncode, 2, "a size without a percent sign")
+    result = run("terrace-bench", "mrc", "/nowhere.key")
+    check_equal(result.returncode, 1, "a trace that is not there")
+
+
+def check_peers():
+    report = bench("l1", "--peers", "--seconds", "0.02", "--rounds", "1",
+                   "--keys", "2000", "--threads", "2")
+    hits, mixed = report["mixes"]
+    check_equal((hits["mix"], mixed["mix"]), ("hits", "90-10"), "mixes")
+    check_equal(hits["messages_sent"], 0, "messages for hits in memory")
+    for x in hits["contestants"]:
+        if x["built_in"]:
+            check_equal(x["misses"], 0, f"{x['contestant']}: misses")
+    ratios = [x["hit_ratio"] for x in mixed["contestants"] if x["built_in"]]
+    check(max(ratios) - min(ratios) < 0.1, f"hit ratios: {ratios}")
+
+
 def test_measurements(node):
     report = bench("l1", "--seconds", "0.05", "--rounds", "1", "--keys", "1000")
     check_equal(report["misses"], 0, "L1 misses")
     check_equal(report["messages_sent"], 0, "messages for hits in memory")
+    check_peers()
+    report = bench("l1", "--memory", "--keys", "20000")
+    check_equal(report["entries"], 20000, "entries")
+    check(report["accounted_per_entry"] > 120, "bytes of an entry")
+    report = bench("churn", "--minutes", "0.02", "--max-size", "8MiB",
+                   "--keys", "100000", "--bound-ratio", "100")
+    last = report["samples"][-1]
+    check(last["evictions"] > 0, "evictions under churn")
+    check_equal(last["eviction_callbacks"], last["evictions"], "callbacks")
+    check(last["accounted"] <= 8 << 20, f"bytes accounted: {last}")
     report = bench("net", "--node", f"127.0.0.1:{node.port}", "--requests",
                    "1000", "--keys", "100", "--pipeline", "4", "--clients", "3")
     check(report["commands"] >= 1000, f"commands: {report['commands']}")
@@ -142,6 +185,7 @@ def main():
         node = folder.node()
         test_replay(folder, node)
         test_bad_traces(folder)
+        test_curve(folder)
         test_measurements(node)
         test_command(node)
 

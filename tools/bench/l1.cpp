@@ -61,11 +61,11 @@ tally work(const cache& handle, const std::vector<std::string>& keys,
 
 tally run_round(const cache& handle, const std::vector<std::string>& keys,
                 const std::vector<std::vector<std::uint32_t>>& orders,
-                const l1_options& opts) {
-  std::vector<tally> tallies(opts.threads);
-  std::latch start{static_cast<std::ptrdiff_t>(opts.threads)};
+                std::size_t count, const l1_options& opts) {
+  std::vector<tally> tallies(count);
+  std::latch start{static_cast<std::ptrdiff_t>(count)};
   std::vector<std::thread> threads;
-  for (std::size_t i = 0; i < opts.threads; ++i)
+  for (std::size_t i = 0; i < count; ++i)
     threads.emplace_back([&, i] {
       start.arrive_and_wait();
       tallies[i] = work(handle, keys, orders[i], opts);
@@ -82,23 +82,13 @@ tally run_round(const cache& handle, const std::vector<std::string>& keys,
   return result;
 }
 
-/// Messages that coordinators got on behalf of clients since the start.
-std::uint64_t messages(const node_stats& x) {
-  std::uint64_t result = 0;
-  for (auto& [actor, counters] : x.actors)
-    if (actor.starts_with("coordinator."))
-      for (auto name : {"fetched_keys", "changes", "loads", "load_waits"})
-        if (auto i = counters.find(name); i != counters.end())
-          result += i->second;
-  return result;
-}
-
 int fail(const failure& why) {
   std::cerr << "terrace-bench: " << to_string(why) << '\n';
   return 1;
 }
 
 struct outcome {
+  std::size_t threads = 1;
   std::vector<double> ns_per_operation; ///< per round, sorted
   tally all;
   std::uint64_t sent = 0;
@@ -107,37 +97,68 @@ struct outcome {
     return ns_per_operation[ns_per_operation.size() / 2];
   }
 
-  double per_second(std::size_t threads) const {
+  double per_second() const {
     return 1e9 / median() * static_cast<double>(threads);
   }
 };
 
+nlohmann::ordered_json to_json(const l1_options& opts, const outcome& x) {
+  auto& ns = x.ns_per_operation;
+  return {{"threads", x.threads},
+          {"keys", opts.keys},
+          {"value_size", opts.value_size},
+          {"skew", opts.skew},
+          {"read_ratio", opts.read_ratio},
+          {"ns_per_operation", x.median()},
+          {"ns_min", ns.front()},
+          {"ns_max", ns.back()},
+          {"operations_per_s", static_cast<std::uint64_t>(x.per_second())},
+          {"operations", x.all.operations},
+          {"misses", x.all.misses},
+          {"messages_sent", x.sent}};
+}
+
 void print(const l1_options& opts, const outcome& x) {
   auto& ns = x.ns_per_operation;
-  auto ops = static_cast<std::uint64_t>(x.per_second(opts.threads));
-  if (opts.json) {
-    nlohmann::ordered_json out{
-      {"threads", opts.threads},       {"keys", opts.keys},
-      {"value_size", opts.value_size}, {"skew", opts.skew},
-      {"read_ratio", opts.read_ratio}, {"ns_per_operation", x.median()},
-      {"ns_min", ns.front()},          {"ns_max", ns.back()},
-      {"operations_per_s", ops},       {"operations", x.all.operations},
-      {"misses", x.all.misses},        {"messages_sent", x.sent}};
-    std::cout << out.dump(2) << '\n';
-    return;
-  }
-  std::cout << "in process, " << opts.threads
-            << (opts.threads == 1 ? " thread, " : " threads, ")
+  std::cout << "in process, " << x.threads
+            << (x.threads == 1 ? " thread, " : " threads, ")
             << count_text(opts.keys) << " keys, " << bytes_text(opts.value_size)
             << " values, reads " << percent_text(opts.read_ratio) << '\n'
             << duration_text(x.median())
             << " per operation and thread (median of " << ns.size()
             << " rounds, " << duration_text(ns.front()) << " to "
             << duration_text(ns.back()) << ")\n"
-            << count_text(ops) << " operations/s\n"
+            << count_text(static_cast<std::uint64_t>(x.per_second()))
+            << " operations/s\n"
             << "misses: " << count_text(x.all.misses) << '\n'
             << "messages sent: " << count_text(x.sent) << " for "
             << count_text(x.all.operations) << " operations\n";
+}
+
+/// All rounds of one number of threads.
+expected<outcome> measure(const local_node& node, const cache& handle,
+                          const std::vector<std::string>& keys,
+                          const std::vector<std::vector<std::uint32_t>>& orders,
+                          std::size_t threads, const l1_options& opts) {
+  auto before = node.messages();
+  if (!before)
+    return before.error();
+  outcome x;
+  x.threads = threads;
+  for (std::size_t i = 0; i < opts.rounds; ++i) {
+    auto round = run_round(handle, keys, orders, threads, opts);
+    x.ns_per_operation.push_back(round.ns
+                                 / static_cast<double>(round.operations));
+    x.all.operations += round.operations;
+    x.all.misses += round.misses;
+    x.all.wrong += round.wrong;
+  }
+  std::sort(x.ns_per_operation.begin(), x.ns_per_operation.end());
+  auto after = node.messages();
+  if (!after)
+    return after.error();
+  x.sent = *after - *before;
+  return x;
 }
 
 } // namespace
@@ -158,29 +179,26 @@ int l1(const l1_options& opts) {
   }
   std::vector<std::vector<std::uint32_t>> orders;
   zipf popularity{opts.keys, opts.skew};
-  for (std::size_t i = 0; i < opts.threads; ++i)
+  auto most = *std::max_element(opts.threads.begin(), opts.threads.end());
+  for (std::size_t i = 0; i < most; ++i)
     orders.push_back(popularity.draw(draws, i + 1));
-  auto before = node->stats();
-  if (!before)
-    return fail(before.error());
-  outcome x;
-  for (std::size_t i = 0; i < opts.rounds; ++i) {
-    auto round = run_round(handle, keys, orders, opts);
-    x.ns_per_operation.push_back(round.ns
-                                 / static_cast<double>(round.operations));
-    x.all.operations += round.operations;
-    x.all.misses += round.misses;
-    x.all.wrong += round.wrong;
+  std::uint64_t wrong = 0;
+  nlohmann::ordered_json report = nlohmann::ordered_json::array();
+  for (auto threads : opts.threads) {
+    auto x = measure(*node, handle, keys, orders, threads, opts);
+    if (!x)
+      return fail(x.error());
+    wrong += x->all.wrong;
+    if (opts.json)
+      report.push_back(to_json(opts, *x));
+    else
+      print(opts, *x);
   }
-  std::sort(x.ns_per_operation.begin(), x.ns_per_operation.end());
-  auto after = node->stats();
-  if (!after)
-    return fail(after.error());
-  x.sent = messages(*after) - messages(*before);
-  print(opts, x);
-  if (x.all.wrong > 0)
-    std::cerr << "terrace-bench: " << x.all.wrong << " values were wrong\n";
-  return x.all.wrong == 0 ? 0 : 1;
+  if (opts.json)
+    std::cout << (report.size() == 1 ? report.front() : report).dump(2) << '\n';
+  if (wrong > 0)
+    std::cerr << "terrace-bench: " << wrong << " values were wrong\n";
+  return wrong == 0 ? 0 : 1;
 }
 
 } // namespace terrace::bench

@@ -64,6 +64,19 @@ expected<node_stats> local_node::stats() const {
   return parse_stats(stats_json(*report, {}));
 }
 
+expected<std::uint64_t> local_node::messages() const {
+  auto x = stats();
+  if (!x)
+    return x.error();
+  std::uint64_t result = 0;
+  for (auto& [actor, counters] : x->actors)
+    if (actor.starts_with("coordinator."))
+      for (auto name : {"fetched_keys", "changes", "loads", "load_waits"})
+        if (auto i = counters.find(name); i != counters.end())
+          result += i->second;
+  return result;
+}
+
 expected<local_node>
 start_local_node(const std::string& config_file,
                  const std::vector<std::string>& settings) {

@@ -44,6 +44,9 @@ struct local_node {
   std::string tiers() const;
 
   expected<node_stats> stats() const;
+
+  /// Messages that coordinators got on behalf of clients since the start.
+  expected<std::uint64_t> messages() const;
 };
 
 /// Starts a node without ports, which logs warnings only. Options come from

@@ -1,17 +1,19 @@
-/// Measures Terrace: recorded traces, a node over the network, the in-process
-/// handle.
+/// Measures Terrace: recorded traces, a node over the network, L1 in this
+/// process.
 ///
 /// Exit codes: 0 done; 1 could not be done, or values were wrong; 2 bad command
 /// line.
-#include "config/quantity.hpp"
-#include "tools/bench/l1.hpp"
+#include "tools/bench/command_line.hpp"
+#include "tools/bench/contest.hpp"
+#include "tools/bench/hitratio.hpp"
+#include "tools/bench/l1_memory.hpp"
+#include "tools/bench/mrc.hpp"
 #include "tools/bench/net.hpp"
 #include "tools/bench/replay.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <signal.h>
 
+#include <charconv>
 #include <iostream>
 
 namespace {
@@ -21,45 +23,6 @@ using namespace terrace::bench;
 
 constexpr int exit_failed = 1;
 constexpr int exit_bad_usage = 2;
-
-/// "5ms", "250us", "0"
-std::chrono::nanoseconds read_latency(const std::string& text) {
-  if (text.ends_with("us"))
-    if (auto n = parse_count(text.substr(0, text.size() - 2)))
-      return std::chrono::microseconds{*n};
-  if (auto x = parse_duration(text))
-    return *x;
-  throw CLI::ValidationError("duration",
-                             "expected 250us, 5ms, 1s, ..., got " + text);
-}
-
-std::uint64_t read_size(const std::string& text) {
-  if (auto x = parse_size(text))
-    return *x;
-  throw CLI::ValidationError("size",
-                             "expected 100, 4KiB, 1MiB, ..., got " + text);
-}
-
-void add_node_settings(CLI::App& app, std::string& config_file,
-                       std::vector<std::string>& settings) {
-  app.add_option("--config", config_file, "TOML file for the node in process");
-  app
-    .add_option("--set", settings,
-                "option for it, e.g. memory.max_size=1GiB; repeatable")
-    ->type_name("TABLE.KEY=VALUE")
-    ->take_all()
-    ->allow_extra_args(false);
-}
-
-void add_size(CLI::App& app, std::size_t& out) {
-  app
-    .add_option_function<std::string>(
-      "--value-size",
-      [&out](const std::string& text) { out = read_size(text); },
-      "size of the values")
-    ->type_name("SIZE")
-    ->default_str(std::to_string(out));
-}
 
 CLI::App* declare(CLI::App& app, replay_options& x) {
   auto sub = app.add_subcommand("replay", "send a recorded access trace");
@@ -148,28 +111,65 @@ CLI::App* declare(CLI::App& app, net_options& x) {
   return sub;
 }
 
-CLI::App* declare(CLI::App& app, l1_options& x) {
-  auto sub = app.add_subcommand("l1", "measure the handle in this process");
-  sub->add_option("--threads", x.threads, "threads that read")
-    ->check(CLI::Range(1, 256))
+/// "5%" is 0.05.
+double read_share(const std::string& text) {
+  double result = 0;
+  auto end = text.data() + text.size();
+  auto [at, err] = std::from_chars(text.data(), end, result);
+  if (err == std::errc{} && at + 1 == end && *at == '%' && result > 0
+      && result <= 100)
+    return result / 100;
+  throw CLI::ValidationError("share", "expected 1%, 0.5%, ..., got " + text);
+}
+
+CLI::App* declare(CLI::App& app, mrc_options& x) {
+  auto sub = app.add_subcommand("mrc", "hold the estimated miss ratios of LRU "
+                                       "against a trace's exact ones");
+  sub
+    ->add_option("trace", x.trace,
+                 "NAME.key or NAME.ksz (key,size), plain or .zst")
+    ->required();
+  sub
+    ->add_option_function<std::vector<std::string>>(
+      "--sizes",
+      [&x](const std::vector<std::string>& texts) {
+        x.sizes.clear();
+        for (auto& text : texts)
+          x.sizes.push_back(read_share(text));
+      },
+      "of caches, as shares of the bytes of all keys")
+    ->delimiter(',')
+    ->type_name("SHARE,...")
+    ->default_str("1%,5%,10%,20%");
+  sub->add_option("--samples", x.samples, "keys followed at most")
+    ->check(CLI::Range(16, 100'000'000))
     ->capture_default_str();
-  sub->add_option("--keys", x.keys, "different keys")
-    ->check(CLI::Range(1, 100'000'000))
+  sub
+    ->add_option("--window", x.window,
+                 "accesses after which the past counts half; 0: never")
     ->capture_default_str();
-  add_size(*sub, x.value_size);
-  sub->add_option("--zipf", x.skew, "skew of their popularity; 0: uniform")
-    ->check(CLI::Range(0.0, 5.0))
+  sub->add_option("--limit", x.limit, "at most this many requests; 0: all")
     ->capture_default_str();
-  sub->add_option("--read-ratio", x.read_ratio, "share of reads")
-    ->check(CLI::Range(0.0, 1.0))
+  sub->add_flag("--json", x.json, "for programs");
+  return sub;
+}
+
+CLI::App* declare(CLI::App& app, hitratio_options& x) {
+  auto sub = app.add_subcommand("hitratio", "run eviction policies on a trace");
+  sub
+    ->add_option("trace", x.trace,
+                 "NAME.key or NAME.ksz (key,size), plain or .zst")
+    ->required();
+  sub
+    ->add_option("--sizes", x.sizes,
+                 "of the cache: 1% of all keys, or 5000 objects; with "
+                 "recorded sizes, bytes")
+    ->delimiter(',')
     ->capture_default_str();
-  sub->add_option("--seconds", x.seconds, "length of a round")
-    ->check(CLI::Range(0.001, 3600.0))
+  sub->add_option("--policies", x.policies, "some of them; all by default")
+    ->delimiter(',');
+  sub->add_option("--limit", x.limit, "at most this many requests; 0: all")
     ->capture_default_str();
-  sub->add_option("--rounds", x.rounds, "rounds; the median counts")
-    ->check(CLI::Range(1, 1000))
-    ->capture_default_str();
-  add_node_settings(*sub, x.config_file, x.settings);
   sub->add_flag("--json", x.json, "for programs");
   return sub;
 }
@@ -184,9 +184,15 @@ int run(int argc, char** argv) {
   replay_options replay_opts;
   net_options net_opts;
   l1_options l1_opts;
+  churn_options churn_opts;
+  mrc_options mrc_opts;
+  hitratio_options hitratio_opts;
   auto replay_command = declare(app, replay_opts);
   auto net_command = declare(app, net_opts);
   declare(app, l1_opts);
+  auto churn_command = declare(app, churn_opts);
+  auto mrc_command = declare(app, mrc_opts);
+  auto hitratio_command = declare(app, hitratio_opts);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& x) {
@@ -196,6 +202,16 @@ int run(int argc, char** argv) {
     return replay(replay_opts);
   if (net_command->parsed())
     return net(net_opts);
+  if (churn_command->parsed())
+    return churn(churn_opts);
+  if (mrc_command->parsed())
+    return mrc(mrc_opts);
+  if (hitratio_command->parsed())
+    return hitratio(hitratio_opts);
+  if (l1_opts.peers)
+    return contest(l1_opts);
+  if (l1_opts.memory)
+    return l1_memory(l1_opts);
   return l1(l1_opts);
 }
 

@@ -1,0 +1,60 @@
+#include "tools/bench/engine.hpp"
+
+namespace terrace::bench {
+
+namespace {
+
+constexpr std::uint64_t seed = 17;
+
+/// As in the memory tier.
+constexpr std::size_t sweep_budget = 16384;
+
+} // namespace
+
+engine::engine(const memory_options& opts, std::size_t shards)
+  : view_(memory_store::make_view(opts, shards, seed)) {
+  for (std::size_t i = 0; i < shards; ++i) {
+    auto x = std::make_unique<shard>();
+    x->store = std::make_unique<memory_store>(opts, view_, i);
+    x->store->on_evict([at = x.get()](const memory_node&) { ++at->evicted; });
+    shards_.push_back(std::move(x));
+  }
+}
+
+void engine::put(std::string_view key, std::string_view value,
+                 std::int64_t now_ms) {
+  auto copy = blob::copy(value);
+  auto& to = shard_of(key);
+  std::lock_guard lock{to.mutex};
+  to.scratch.key = key;
+  to.scratch.data.value = std::move(copy);
+  to.scratch.data.version = ++to.last;
+  to.store->put(std::span{&to.scratch, 1}, false, now_ms);
+  to.scratch.data.value = {};
+}
+
+void engine::erase(std::string_view key, std::int64_t now_ms) {
+  auto& to = shard_of(key);
+  std::lock_guard lock{to.mutex};
+  removal x{std::string{key}, ++to.last};
+  to.store->remove(std::span{&x, 1}, now_ms);
+}
+
+void engine::sweep(std::int64_t now_ms) {
+  for (auto& x : shards_) {
+    std::lock_guard lock{x->mutex};
+    x->store->sweep(now_ms, sweep_budget);
+  }
+}
+
+engine_figures engine::figures() {
+  engine_figures result;
+  for (auto& x : shards_) {
+    std::lock_guard lock{x->mutex};
+    x->store->describe(result.tier);
+    result.callbacks += x->evicted;
+  }
+  return result;
+}
+
+} // namespace terrace::bench
