@@ -110,10 +110,27 @@ private:
     memory_table& table_;
   };
 
+  /// Accesses of each thread looked at with a write: readers that are much
+  /// faster than writers must not slow them down.
+  static constexpr std::size_t drained_with_writes = 16;
+
+  // entries (memory_store.cpp)
+
   verdict put_one(const entry& x, bool if_absent, std::int64_t now_ms);
 
   memory_node* make_node(const entry& x, std::int64_t until_ms,
                          std::int64_t now_ms);
+
+  /// Forgets a node that `table_.erase` returned.
+  void drop(memory_node& x);
+
+  void begin(std::int64_t now_ms);
+
+  void watch(memory_node& x);
+
+  void account(const memory_node& x, bool added) noexcept;
+
+  // bounds (memory_upkeep.cpp)
 
   std::size_t bytes() const noexcept;
 
@@ -132,15 +149,6 @@ private:
 
   void move_together(void* page);
 
-  /// Forgets a node that `table_.erase` returned.
-  void drop(memory_node& x);
-
-  void begin(std::int64_t now_ms);
-
-  void watch(memory_node& x);
-
-  void account(const memory_node& x, bool added) noexcept;
-
   memory_options opts_;
   memory_view_ptr view_;
   std::size_t shard_;
@@ -158,10 +166,9 @@ private:
   std::unordered_map<tenant_id, std::uint64_t> per_tenant_;
   timer_wheel timers_;
   memory_insight insight_;
-  std::size_t aside_bytes_
-    = 0; ///< of policy, timers and insight; as last swept
+  std::size_t aside_bytes_ = 0;   ///< of policy, timers, insight; last sweep
   std::size_t compact_above_ = 0; ///< bytes held, until the next sweep
-  std::size_t shed_bytes_ = 0;    ///< given up of the bound, for now
+  std::size_t shed_bytes_ = 0;    ///< of the bound, while memory is short
   std::uint64_t evictions_ = 0;
   std::uint64_t expirations_ = 0;
   std::uint64_t moves_ = 0;
