@@ -52,11 +52,11 @@ public:
 
   std::vector<item_id> release() override;
 
-  /// By score, the least first.
   std::size_t bytes() const noexcept override {
     return records_.capacity() * sizeof(record) + sketch_.bytes();
   }
 
+  /// By score, the least first.
   std::vector<std::uint64_t> dump() const override;
 
 private:

@@ -43,11 +43,11 @@ public:
 
   std::vector<item_id> release() override;
 
-  /// By worth, the least first.
   std::size_t bytes() const noexcept override {
     return heap_.capacity() * sizeof(place) + ghosts_.size() * sizeof(ghost);
   }
 
+  /// By worth, the least first.
   std::vector<std::uint64_t> dump() const override;
 
 private:

@@ -36,11 +36,11 @@ public:
 
   std::vector<item_id> release() override;
 
-  /// The small queue, then the main queue.
   std::size_t bytes() const noexcept override {
     return ghosts_.bytes();
   }
 
+  /// The small queue, then the main queue.
   std::vector<std::uint64_t> dump() const override;
 
 private:

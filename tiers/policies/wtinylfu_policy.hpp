@@ -44,11 +44,11 @@ public:
 
   std::vector<item_id> release() override;
 
-  /// The window, the probation list, the protected list.
   std::size_t bytes() const noexcept override {
     return sketch_.bytes();
   }
 
+  /// The window, the probation list, the protected list.
   std::vector<std::uint64_t> dump() const override;
 
 private:

@@ -24,12 +24,21 @@ using namespace terrace::bench;
 constexpr int exit_failed = 1;
 constexpr int exit_bad_usage = 2;
 
+void add_trace(CLI::App& app, std::string& out) {
+  app
+    .add_option("trace", out, "NAME.key or NAME.ksz (key,size), plain or .zst")
+    ->required();
+}
+
+template <class T>
+void add_limit(CLI::App& app, T& out) {
+  app.add_option("--limit", out, "at most this many requests; 0: all")
+    ->capture_default_str();
+}
+
 CLI::App* declare(CLI::App& app, replay_options& x) {
   auto sub = app.add_subcommand("replay", "send a recorded access trace");
-  sub
-    ->add_option("trace", x.trace,
-                 "NAME.key or NAME.ksz (key,size), plain or .zst")
-    ->required();
+  add_trace(*sub, x.trace);
   auto local = sub->add_flag("--in-process", x.in_process,
                              "use a node in this process");
   sub->add_option("--node", x.node, "RESP address of a node")
@@ -68,8 +77,7 @@ CLI::App* declare(CLI::App& app, replay_options& x) {
       "expiry of the values")
     ->type_name("TIME")
     ->default_str("0");
-  sub->add_option("--limit", x.limit, "at most this many requests; 0: all")
-    ->capture_default_str();
+  add_limit(*sub, x.limit);
   sub->add_option("--threads", x.threads, "threads that send")
     ->check(CLI::Range(1, 256))
     ->capture_default_str();
@@ -125,10 +133,7 @@ double read_share(const std::string& text) {
 CLI::App* declare(CLI::App& app, mrc_options& x) {
   auto sub = app.add_subcommand("mrc", "hold the estimated miss ratios of LRU "
                                        "against a trace's exact ones");
-  sub
-    ->add_option("trace", x.trace,
-                 "NAME.key or NAME.ksz (key,size), plain or .zst")
-    ->required();
+  add_trace(*sub, x.trace);
   sub
     ->add_option_function<std::vector<std::string>>(
       "--sizes",
@@ -148,18 +153,14 @@ CLI::App* declare(CLI::App& app, mrc_options& x) {
     ->add_option("--window", x.window,
                  "accesses after which the past counts half; 0: never")
     ->capture_default_str();
-  sub->add_option("--limit", x.limit, "at most this many requests; 0: all")
-    ->capture_default_str();
+  add_limit(*sub, x.limit);
   sub->add_flag("--json", x.json, "for programs");
   return sub;
 }
 
 CLI::App* declare(CLI::App& app, hitratio_options& x) {
   auto sub = app.add_subcommand("hitratio", "run eviction policies on a trace");
-  sub
-    ->add_option("trace", x.trace,
-                 "NAME.key or NAME.ksz (key,size), plain or .zst")
-    ->required();
+  add_trace(*sub, x.trace);
   sub
     ->add_option("--sizes", x.sizes,
                  "of the cache: 1% of all keys, or 5000 objects; with "
@@ -168,8 +169,7 @@ CLI::App* declare(CLI::App& app, hitratio_options& x) {
     ->capture_default_str();
   sub->add_option("--policies", x.policies, "some of them; all by default")
     ->delimiter(',');
-  sub->add_option("--limit", x.limit, "at most this many requests; 0: all")
-    ->capture_default_str();
+  add_limit(*sub, x.limit);
   sub->add_flag("--json", x.json, "for programs");
   return sub;
 }
