@@ -1,35 +1,38 @@
 #include "tiers/epoch.hpp"
 
-#include <deque>
-
 namespace terrace {
 
-/// The slots of a domain. Outlives the domain while a thread still holds a
-/// slot. Slots are never freed before the pool, so writers walk them without
-/// care.
-struct epoch_domain::pool {
-  mutable std::mutex mutex;
-  std::deque<reader_slot> slots;
+// -- slots --------------------------------------------------------------------
 
-  reader_slot* acquire() {
-    std::lock_guard lock{mutex};
-    for (auto& x : slots) {
-      if (!x.used.load(std::memory_order_relaxed)) {
-        x.used.store(true, std::memory_order_relaxed);
-        return &x;
-      }
+epoch_domain::pool::~pool() {
+  for (auto* x = first.load(std::memory_order_relaxed); x;)
+    delete std::exchange(x, x->next);
+}
+
+reader_slot* epoch_domain::pool::acquire() {
+  std::lock_guard lock{mutex};
+  auto* newest = first.load(std::memory_order_relaxed);
+  for (auto* x = newest; x; x = x->next) {
+    if (!x->used.load(std::memory_order_relaxed)) {
+      x->used.store(true, std::memory_order_relaxed);
+      return x;
     }
-    auto& x = slots.emplace_back();
-    x.used.store(true, std::memory_order_relaxed);
-    return &x;
   }
+  auto* x = new reader_slot;
+  x->used.store(true, std::memory_order_relaxed);
+  x->number = newest ? newest->number + 1 : 0;
+  x->next = newest;
+  first.store(x, std::memory_order_release);
+  return x;
+}
 
-  void release(reader_slot* x) {
-    std::lock_guard lock{mutex};
-    // The counters stay: they are part of the domain's totals.
-    x->used.store(false, std::memory_order_relaxed);
-  }
-};
+void epoch_domain::pool::release(reader_slot* x) {
+  std::lock_guard lock{mutex};
+  // The counters stay: they are part of the domain's totals.
+  x->used.store(false, std::memory_order_relaxed);
+}
+
+// -- domain -------------------------------------------------------------------
 
 thread_local std::uint64_t epoch_domain::last_id_ = 0;
 thread_local reader_slot* epoch_domain::last_slot_ = nullptr;
@@ -75,29 +78,21 @@ reader_slot* epoch_domain::find_slot() {
 std::uint64_t epoch_domain::advance() noexcept {
   auto result = epoch_.fetch_add(1, std::memory_order_seq_cst) + 1;
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  std::lock_guard lock{pool_->mutex};
-  for (auto& x : pool_->slots) {
+  // A slot that comes later belongs to a reader of the new epoch.
+  each_slot([&](const reader_slot& x) {
     auto seen = x.epoch.load(std::memory_order_acquire);
     if (seen != 0 && seen < result)
       result = seen;
-  }
+  });
   return result;
-}
-
-void epoch_domain::each_slot(
-  const std::function<void(const reader_slot&)>& f) const {
-  std::lock_guard lock{pool_->mutex};
-  for (auto& x : pool_->slots)
-    f(x);
 }
 
 epoch_domain::totals epoch_domain::sum() const {
   totals result;
-  std::lock_guard lock{pool_->mutex};
-  for (auto& x : pool_->slots) {
+  each_slot([&](const reader_slot& x) {
     result.hits += x.hits.load(std::memory_order_relaxed);
     result.misses += x.misses.load(std::memory_order_relaxed);
-  }
+  });
   return result;
 }
 

@@ -12,7 +12,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -32,7 +31,12 @@ struct alignas(128) reader_slot {
   std::atomic<bool> used{false};
   std::atomic<std::uint64_t> hits{0};
   std::atomic<std::uint64_t> misses{0};
-  std::atomic<std::uint64_t> accessed{0}; ///< accesses ever remembered
+  // Of slots in a domain's list; set once.
+  std::size_t number = 0;
+  reader_slot* next = nullptr;
+  // Apart from what every look-up writes: writers come by often to see that
+  // nothing is new.
+  alignas(128) std::atomic<std::uint64_t> accessed{0}; ///< ever remembered
   std::array<std::atomic<std::uint64_t>, remembered> accesses{};
 
   void remember(std::uint64_t x) noexcept {
@@ -101,9 +105,12 @@ public:
   /// be freed.
   std::uint64_t advance() noexcept;
 
-  /// Calls `f` with the slot of every thread that ever read, always in the same
-  /// order; new ones come last.
-  void each_slot(const std::function<void(const reader_slot&)>& f) const;
+  /// Calls `f` with the slot of every thread that ever read.
+  template <class F>
+  void each_slot(F&& f) const {
+    for (auto* x = pool_->first.load(std::memory_order_acquire); x; x = x->next)
+      f(static_cast<const reader_slot&>(*x));
+  }
 
   // -- counters ---------------------------------------------------------------
 
@@ -116,7 +123,19 @@ public:
   totals sum() const;
 
 private:
-  struct pool;
+  /// The slots of a domain. Outlives the domain while a thread still holds a
+  /// slot. Slots are never freed before the pool, so writers walk them without
+  /// a lock.
+  struct pool {
+    ~pool();
+
+    reader_slot* acquire();
+
+    void release(reader_slot* x);
+
+    std::atomic<reader_slot*> first{nullptr};
+    std::mutex mutex; ///< of whoever comes or goes
+  };
 
   reader_slot* slot_of_thread() {
     if (last_id_ == id_) [[likely]]

@@ -21,15 +21,19 @@ constexpr std::size_t warm_share = 64;
 /// Pages of a class looked at to find a sparse one.
 constexpr int pages_looked_at = 32;
 
-/// Addresses without memory, aligned to a page of ours.
+/// What the system calls a huge page.
+constexpr std::size_t huge_page = 2u << 20;
+constexpr auto pages_per_huge = huge_page / memory_arena::page_size;
+
+/// Addresses without memory, aligned to a huge page.
 char* reserve(std::size_t size) noexcept {
-  auto wanted = size + memory_arena::page_size;
+  auto wanted = size + huge_page;
   auto* x = ::mmap(nullptr, wanted, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (x == MAP_FAILED)
     return nullptr;
   auto begin = reinterpret_cast<std::uintptr_t>(x);
-  auto mask = memory_arena::page_size - 1;
+  auto mask = huge_page - 1;
   auto aligned = (begin + mask) & ~mask;
   if (aligned > begin)
     ::munmap(x, aligned - begin);
@@ -82,18 +86,20 @@ std::size_t memory_arena::class_of(std::size_t size) noexcept {
 
 // -- constructors -------------------------------------------------------------
 
-memory_arena* memory_arena::make() {
+memory_arena* memory_arena::make(bool huge) {
   for (auto size = most_reserved; size >= least_reserved; size /= 2)
     if (auto* base = reserve(size))
-      return new memory_arena(base, size);
+      return new memory_arena(base, size, huge);
   throw std::bad_alloc{};
 }
 
-memory_arena::memory_arena(char* base, std::size_t reserved) noexcept
-  : base_(base), reserved_(reserved), spans_begin_(reserved) {
+memory_arena::memory_arena(char* base, std::size_t reserved, bool huge) noexcept
+  : base_(base), reserved_(reserved), huge_(huge), spans_begin_(reserved) {
   // Spans come and go in small pieces.
-  ::madvise(base_, reserved_ / 2, MADV_HUGEPAGE);
-  ::madvise(base_ + reserved_ / 2, reserved_ / 2, MADV_NOHUGEPAGE);
+  auto pages = huge_ ? reserved_ / 2 : 0;
+  if (pages > 0)
+    ::madvise(base_, pages, MADV_HUGEPAGE);
+  ::madvise(base_ + pages, reserved_ - pages, MADV_NOHUGEPAGE);
 }
 
 memory_arena::~memory_arena() {
@@ -163,11 +169,37 @@ void memory_arena::collect() noexcept {
 void memory_arena::trim() noexcept {
   auto keep = std::max(least_warm, used_pages_ / warm_share);
   while (free_warm_.size() > keep) {
-    auto page = free_warm_.back();
-    ::madvise(base_ + page * page_size, page_size, MADV_DONTNEED);
-    free_cold_.push_back(page);
+    give_back(free_warm_.back());
     free_warm_.pop_back();
   }
+}
+
+/// A huge page of which a part is missing is made whole by the system when it
+/// has time: that would undo what we do, so it is told to leave it alone.
+void memory_arena::give_back(std::uint32_t page) noexcept {
+  auto i = page / pages_per_huge;
+  if (huge_ && cold_in_[i]++ == 0)
+    ::madvise(base_ + i * huge_page, huge_page, MADV_NOHUGEPAGE);
+  ::madvise(base_ + page * page_size, page_size, MADV_DONTNEED);
+  free_cold_.push_back(page);
+}
+
+std::uint32_t memory_arena::take_cold() noexcept {
+  auto page = free_cold_.back();
+  free_cold_.pop_back();
+  auto i = page / pages_per_huge;
+  if (huge_ && --cold_in_[i] == 0)
+    ::madvise(base_ + i * huge_page, huge_page, MADV_HUGEPAGE);
+  return page;
+}
+
+void memory_arena::reserve_lists() {
+  auto n = end_ / page_size + 1;
+  if (free_warm_.capacity() >= n)
+    return;
+  free_warm_.reserve(2 * n);
+  free_cold_.reserve(2 * n);
+  cold_in_.resize(2 * n / pages_per_huge + 1);
 }
 
 memory_arena::page_header* memory_arena::new_page(std::size_t index) noexcept {
@@ -178,17 +210,12 @@ memory_arena::page_header* memory_arena::new_page(std::size_t index) noexcept {
     free_warm_.pop_back();
     fresh = false;
   } else if (!free_cold_.empty()) {
-    at = free_cold_.back() * page_size;
-    free_cold_.pop_back();
+    at = take_cold() * page_size;
   } else if (end_ + page_size <= spans_begin_) {
     // Lists of free pages never grow past the number of pages: no allocation
     // is needed where none may fail.
     try {
-      auto n = end_ / page_size + 1;
-      if (free_warm_.capacity() < n) {
-        free_warm_.reserve(2 * n);
-        free_cold_.reserve(2 * n);
-      }
+      reserve_lists();
     } catch (const std::bad_alloc&) {
       return nullptr;
     }

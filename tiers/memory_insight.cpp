@@ -4,21 +4,29 @@
 #include <chrono>
 #include <cmath>
 #include <string>
+#include <utility>
 
 namespace terrace {
 
 namespace {
 
-/// A shard is one of several: half the usual samples.
+/// Half the usual samples are enough for a line in INFO. Shards share them, but
+/// each needs some.
 constexpr std::size_t curve_samples = 4096;
+constexpr std::size_t least_curve_samples = 128;
 
 /// The past counts half after this many accesses.
 constexpr std::uint64_t curve_window = 4'000'000;
 
-/// One key in 64 has the times between its accesses taken, of at most this many
-/// keys at a time.
-constexpr std::uint64_t reuse_mask = 63;
+/// One key in 128 has the times between its accesses taken, of at most this
+/// many keys at a time.
+constexpr std::uint64_t reuse_ranks = all_ranks >> 7;
 constexpr std::size_t reuse_keys = 4096;
+
+miss_ratio_options curve_options(std::size_t shards) {
+  return {std::max(curve_samples / shards, least_curve_samples),
+          curve_window / shards};
+}
 
 std::chrono::milliseconds between(std::int64_t from, std::int64_t to) {
   return std::chrono::milliseconds{std::max<std::int64_t>(to - from, 0)};
@@ -26,16 +34,21 @@ std::chrono::milliseconds between(std::int64_t from, std::int64_t to) {
 
 } // namespace
 
-memory_insight::memory_insight() : curve_({curve_samples, curve_window}) {
+memory_insight::memory_insight(std::size_t shards)
+  : shards_(shards), curve_(curve_options(shards)) {
   // nop
+}
+
+std::uint64_t memory_insight::wanted_ranks() const noexcept {
+  return std::max(curve_.followed_ranks(), reuse_ranks);
 }
 
 void memory_insight::access(std::uint64_t hash, std::uint32_t size,
                             std::int64_t now_ms) {
   curve_.accessed(hash, size);
-  if ((hash & reuse_mask) != 0)
+  if (sample_rank(hash) > reuse_ranks)
     return;
-  if (last_.size() >= reuse_keys)
+  if (last_.size() >= reuse_keys / shards_)
     last_.clear();
   auto [last, is_new] = last_.try_emplace(hash, now_ms);
   if (!is_new)
@@ -44,6 +57,7 @@ void memory_insight::access(std::uint64_t hash, std::uint32_t size,
 
 void memory_insight::hit(std::uint64_t hash, std::uint32_t size,
                          std::int64_t written_ms, std::int64_t now_ms) {
+  ++hits_;
   access(hash, size, now_ms);
   ages_.at_hit.record(between(written_ms, now_ms));
 }
@@ -65,8 +79,13 @@ void memory_insight::ended(std::int64_t written_ms, std::int64_t now_ms) {
   ages_.lifetime.record(between(written_ms, now_ms));
 }
 
-void memory_insight::fit(std::size_t entries) {
+void memory_insight::fit(std::size_t entries, std::uint64_t hits) {
   regret_.fit(entries);
+  // Readers forget some of what they were to remember: that counts as well.
+  auto more = hits - std::exchange(known_, hits);
+  auto seen = std::exchange(hits_, 0);
+  if (more > seen)
+    curve_.passed(more - seen);
 }
 
 std::size_t memory_insight::bytes() const noexcept {

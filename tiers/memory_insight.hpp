@@ -1,8 +1,9 @@
 /// What one shard of L1 learns from its own traffic: what more memory would
 /// give, what was evicted too early, and how old entries become.
 ///
-/// It sees the accesses that readers remembered, not all of them: ratios hold
-/// as far as those are like the others. Single-owner.
+/// It follows some of the keys. Of their accesses it sees those that readers
+/// remembered; how many there were of all keys it is told now and then.
+/// Single-owner.
 #pragma once
 
 #include "messages/status.hpp"
@@ -18,11 +19,18 @@ namespace terrace {
 
 class memory_insight {
 public:
-  memory_insight();
+  /// `shards` share the effort for one cache.
+  explicit memory_insight(std::size_t shards);
+
+  // -- what it follows --------------------------------------------------------
+
+  /// Last `sample_rank` of the keys whose hits it wants to know.
+  std::uint64_t wanted_ranks() const noexcept;
 
   // -- events: a key by its hash, times in Unix milliseconds ------------------
 
-  /// A reader found an entry that was written at `written_ms`.
+  /// A reader found an entry that was written at `written_ms`. Of no use, and
+  /// no harm, if the key is not among those wanted.
   void hit(std::uint64_t hash, std::uint32_t size, std::int64_t written_ms,
            std::int64_t now_ms);
 
@@ -38,8 +46,9 @@ public:
 
   // -- maintenance ------------------------------------------------------------
 
-  /// To be called now and then with the number of entries.
-  void fit(std::size_t entries);
+  /// To be called now and then with the number of entries and of the hits, of
+  /// all keys, that there ever were.
+  void fit(std::size_t entries, std::uint64_t hits);
 
   /// Memory taken, about.
   std::size_t bytes() const noexcept;
@@ -55,17 +64,21 @@ public:
   ///                       them
   ///     regrets           keys that came in again after they had been evicted
   ///     age_*_count, age_*_sum_ms
-  ///                       at hits, at eviction, at the end, between two hits
+  ///                       at hits, at eviction, at the end, between two hits;
+  ///                       the first and the last of the followed keys only
   void describe(std::uint64_t capacity_bytes, std::uint64_t gib_bytes,
                 counter_map& out) const;
 
 private:
   void access(std::uint64_t hash, std::uint32_t size, std::int64_t now_ms);
 
+  std::size_t shards_;
   miss_ratio_curve curve_;
   eviction_regret regret_;
   entry_ages ages_;
   absl::flat_hash_map<std::uint64_t, std::int64_t> last_; ///< of sampled keys
+  std::uint64_t hits_ = 0;                                ///< seen since `fit`
+  std::uint64_t known_ = 0; ///< hits told to `fit`
 };
 
 } // namespace terrace

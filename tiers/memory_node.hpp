@@ -5,6 +5,7 @@
 #include "messages/record.hpp"
 #include "tiers/memory_arena.hpp"
 
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstdint>
@@ -156,10 +157,16 @@ private:
   memory_node() = default;
 
   /// Bytes of parts.
-  static std::size_t size_of(std::uint8_t xs) noexcept {
-    auto n = std::popcount(static_cast<unsigned>(xs & parts));
-    return static_cast<std::size_t>(n) * 8 + ((xs & outside) != 0 ? 8 : 0)
-           + ((xs & timed) != 0 ? 4 : 0);
+  static constexpr std::size_t size_of(std::uint8_t xs) noexcept {
+    constexpr auto sizes = [] {
+      std::array<std::uint8_t, parts + 1> result{};
+      for (unsigned i = 0; i <= parts; ++i)
+        result[i] = static_cast<std::uint8_t>(std::popcount(i) * 8
+                                              + ((i & outside) != 0 ? 8 : 0)
+                                              + ((i & timed) != 0 ? 4 : 0));
+      return result;
+    }();
+    return sizes[xs & parts];
   }
 
   std::uint8_t has_flags() const noexcept {

@@ -73,9 +73,10 @@ memory_store::memory_store(const memory_options& opts, memory_view_ptr view,
     max_bytes_(bounds(opts, view_->shards()).first),
     max_entries_(bounds(opts, view_->shards()).second),
     space_(table_),
-    policy_(make_policy(opts.policy, space_)) {
+    policy_(make_policy(opts.policy, space_)),
+    insight_(view_->shards()) {
   table_.before_freeing([this] { drain(drained_with_writes); });
-  view_->record_accesses(true);
+  ask_readers();
 }
 
 memory_store::~memory_store() {
@@ -103,6 +104,7 @@ bool memory_store::change_policy(std::string_view name) {
   drain(reader_slot::remembered);
   fresh->adopt(policy_->release(), now_ms_);
   policy_ = std::move(fresh);
+  ask_readers();
   opts_.policy = name;
   return true;
 }
@@ -184,7 +186,7 @@ memory_store::verdict memory_store::put_one(const entry& x, bool if_absent,
     x, stay_until(x.data.expires_ms, opts_.max_ttl, now_ms), now_ms);
   memory_node* replaced = nullptr;
   try {
-    replaced = table_.insert(fresh);
+    replaced = table_.insert(fresh, hash);
   } catch (const std::bad_alloc&) {
     fresh->dispose(table_.arena());
     throw;
@@ -245,7 +247,7 @@ expected<std::uint64_t> memory_store::purge(const selector& what,
     if (x->version() <= up_to && what.matches(x->key(), x->tags())) {
       if (x->live(now_ms))
         ++result;
-      table_.erase(*x);
+      table_.erase(*x, table_.hash(x->key()));
       drop(*x);
     }
   };
@@ -336,8 +338,8 @@ void memory_store::watch(memory_node& x) {
     x.timer(timers_.schedule(table_.id_of(x), x.until_ms()));
 }
 
-void memory_store::account(const memory_node& x, bool added) noexcept {
-  auto& n = per_tenant_[tenant_of(x.key())];
+void memory_store::account(const memory_node& x, bool added) {
+  auto& n = count_of(tenant_of(x.key()));
   if (added) {
     entry_bytes_ += x.footprint();
     outside_bytes_ += x.outside_bytes();
@@ -347,6 +349,13 @@ void memory_store::account(const memory_node& x, bool added) noexcept {
     outside_bytes_ -= x.outside_bytes();
     --n;
   }
+}
+
+/// Mostly the tenant of the last time is meant.
+std::uint64_t& memory_store::count_of(tenant_id tenant) {
+  if (!last_tenant_.second || last_tenant_.first != tenant)
+    last_tenant_ = {tenant, &per_tenant_[tenant]};
+  return *last_tenant_.second;
 }
 
 } // namespace terrace

@@ -128,7 +128,9 @@ private:
 
   void watch(memory_node& x);
 
-  void account(const memory_node& x, bool added) noexcept;
+  void account(const memory_node& x, bool added);
+
+  std::uint64_t& count_of(tenant_id tenant);
 
   // bounds (memory_upkeep.cpp)
 
@@ -141,6 +143,9 @@ private:
   void evict_to_bound(std::int64_t now_ms);
 
   void drain(std::size_t most);
+
+  /// Has readers remember what is of use now.
+  void ask_readers();
 
   /// Bytes taken from the system.
   std::size_t held() const noexcept;
@@ -164,6 +169,7 @@ private:
   std::size_t entry_bytes_ = 0;
   std::size_t outside_bytes_ = 0; ///< of them, outside the arena
   std::unordered_map<tenant_id, std::uint64_t> per_tenant_;
+  std::pair<tenant_id, std::uint64_t*> last_tenant_{0, nullptr};
   timer_wheel timers_;
   memory_insight insight_;
   std::size_t aside_bytes_ = 0;   ///< of policy, timers, insight; last sweep

@@ -16,6 +16,9 @@ constexpr std::uint64_t high_bits = 0x8080808080808080;
 /// From this size on, huge pages spare a look-up a walk through page tables.
 constexpr std::size_t huge_from = 4u << 20;
 
+/// Likewise; but smaller shards would take much more than they need.
+constexpr std::size_t huge_from_entries = 1u << 16;
+
 /// A high bit for each byte of `x` that is zero, and sometimes for the byte
 /// above such a one.
 constexpr std::uint64_t zero_bytes(std::uint64_t x) noexcept {
@@ -77,11 +80,11 @@ memory_table::bucket_array::~bucket_array() {
 
 memory_table::memory_table(std::shared_ptr<epoch_domain> domain,
                            std::size_t expected_entries, std::uint64_t seed)
-  : domain_(std::move(domain)), seed_(seed) {
+  : seed_(seed), domain_(std::move(domain)) {
   auto n
     = std::bit_ceil(std::max<std::size_t>(expected_entries / max_load, 16));
   auto array = std::make_unique<bucket_array>(n);
-  arena_ = memory_arena::make();
+  arena_ = memory_arena::make(expected_entries >= huge_from_entries);
   base_ = arena_->base();
   array_.store(array.release(), std::memory_order_release);
 }
@@ -154,10 +157,11 @@ memory_table::find_place(std::string_view key,
 }
 
 memory_table::place
-memory_table::find_place(const memory_node& x) const noexcept {
+memory_table::find_place(const memory_node& x,
+                         std::uint64_t hash) const noexcept {
   auto* array = array_.load(std::memory_order_relaxed);
   auto id = id_of(x);
-  for (auto* b = &array->buckets[hash(x.key()) & array->mask]; b;
+  for (auto* b = &array->buckets[hash & array->mask]; b;
        b = array->after(*b, std::memory_order_relaxed))
     for (std::size_t slot = 0; slot < slots_per_bucket; ++slot)
       if (b->ids[slot].load(std::memory_order_relaxed) == id)
@@ -189,8 +193,7 @@ bool memory_table::link(bucket_array& array, item_id id,
   }
 }
 
-memory_node* memory_table::insert(memory_node* x) {
-  auto hashed = hash(x->key());
+memory_node* memory_table::insert(memory_node* x, std::uint64_t hashed) {
   if (auto at = find_place(x->key(), hashed); at.in) {
     auto* old = node_of(at.in->ids[at.slot].load(std::memory_order_relaxed));
     old->linked(false);
@@ -220,8 +223,8 @@ memory_node* memory_table::erase(std::string_view key,
   return node;
 }
 
-void memory_table::erase(memory_node& x) noexcept {
-  auto at = find_place(x);
+void memory_table::erase(memory_node& x, std::uint64_t hashed) noexcept {
+  auto at = find_place(x, hashed);
   at.in->tag(at.slot, 0);
   at.in->ids[at.slot].store(0, std::memory_order_release);
   x.linked(false);
@@ -229,7 +232,7 @@ void memory_table::erase(memory_node& x) noexcept {
 }
 
 void memory_table::replace(memory_node& old, memory_node& fresh) noexcept {
-  auto at = find_place(old);
+  auto at = find_place(old, hash(old.key()));
   old.linked(false);
   fresh.linked(true);
   at.in->ids[at.slot].store(id_of(fresh), std::memory_order_release);

@@ -13,6 +13,7 @@
 #include "tiers/epoch.hpp"
 #include "tiers/key_hash.hpp"
 #include "tiers/memory_node.hpp"
+#include "tiers/sample_rank.hpp"
 
 #include <array>
 #include <atomic>
@@ -24,7 +25,7 @@
 
 namespace terrace {
 
-class memory_table {
+class alignas(64) memory_table {
 public:
   // -- constructors -----------------------------------------------------------
 
@@ -55,17 +56,22 @@ public:
   /// some time after `prefetch_bucket`.
   void prefetch_node(std::uint64_t hash) const noexcept;
 
+  /// Whether the writer wants to be told of accesses of this key.
+  bool reports(std::uint64_t hash) const noexcept {
+    return sample_rank(hash) <= reported_.load(std::memory_order_relaxed);
+  }
+
   // -- the writer -------------------------------------------------------------
 
-  /// Puts `x` under its key and returns the node it replaces, or null. The
-  /// caller retires that node.
-  memory_node* insert(memory_node* x);
+  /// Puts `x` under its key, whose hash is given, and returns the node it
+  /// replaces, or null. The caller retires that node.
+  memory_node* insert(memory_node* x, std::uint64_t hash);
 
   /// Unlinks the node under `key` and returns it, or null.
   memory_node* erase(std::string_view key, std::uint64_t hash) noexcept;
 
   /// Unlinks a node that is in the table.
-  void erase(memory_node& x) noexcept;
+  void erase(memory_node& x, std::uint64_t hash) noexcept;
 
   /// Puts `fresh`, with the same key, where `old` is.
   void replace(memory_node& old, memory_node& fresh) noexcept;
@@ -75,6 +81,12 @@ public:
 
   /// Frees what no reader can see any more. Called by `retire` now and then.
   void reclaim();
+
+  /// Has accesses of keys told up to this `sample_rank`.
+  void report_up_to(std::uint64_t rank) noexcept {
+    if (reported_.load(std::memory_order_relaxed) != rank)
+      reported_.store(rank, std::memory_order_relaxed);
+  }
 
   /// Sets what has to be done before anything is freed.
   void before_freeing(std::function<void()> f) {
@@ -209,7 +221,7 @@ private:
 
   place find_place(std::string_view key, std::uint64_t hash) const noexcept;
 
-  place find_place(const memory_node& x) const noexcept;
+  place find_place(const memory_node& x, std::uint64_t hash) const noexcept;
 
   static bool link(bucket_array& array, item_id id,
                    std::uint64_t hash) noexcept;
@@ -218,13 +230,15 @@ private:
 
   void dispose(const garbage& x) noexcept;
 
-  std::shared_ptr<epoch_domain> domain_;
-  std::uint64_t seed_;
-  memory_arena* arena_;
+  // What readers look at, apart from what the writer writes.
   char* base_; ///< of the arena
   std::atomic<bucket_array*> array_;
+  std::atomic<std::uint64_t> reported_{0};
+  std::uint64_t seed_;
+  memory_arena* arena_;
+  std::shared_ptr<epoch_domain> domain_;
+  alignas(64) std::size_t size_ = 0;
   std::function<void()> before_freeing_;
-  std::size_t size_ = 0;
   std::vector<garbage> retired_;
   std::size_t retired_bytes_ = 0;
   std::size_t reclaim_at_ = least_retired;

@@ -37,7 +37,7 @@ std::size_t memory_store::sweep(std::int64_t now_ms, std::size_t budget) {
     auto& node = table_.node(id);
     node.timer(0);
     ++expirations_;
-    table_.erase(node);
+    table_.erase(node, table_.hash(node.key()));
     drop(node);
   });
   evict_to_bound(now_ms);
@@ -45,7 +45,8 @@ std::size_t memory_store::sweep(std::int64_t now_ms, std::size_t budget) {
   compact_above_ = 0;
   compact();
   table_.arena().trim();
-  insight_.fit(table_.size() / ghosts_share);
+  insight_.fit(table_.size() / ghosts_share,
+               view_->totals().hits / view_->shards());
   // A small cache does not pay for its instruments with all it has.
   aside_bytes_ = std::min(policy_->bytes() + insight_.bytes() + timers_.bytes(),
                           max_bytes_ / (max_bytes_ < small_cache ? 4 : 2));
@@ -68,19 +69,20 @@ bool memory_store::evict_one(std::int64_t now_ms) {
   if (id == 0)
     return false;
   auto& victim = table_.node(id);
+  auto hash = table_.hash(victim.key());
   auto written_ms = hybrid_clock::physical_ms(victim.version());
   if (victim.live(now_ms)) {
     if (on_evict_)
       on_evict_(victim);
     ++evictions_;
-    insight_.evicted(table_.hash(victim.key()), written_ms, now_ms);
+    insight_.evicted(hash, written_ms, now_ms);
   } else {
     ++expirations_;
     insight_.ended(written_ms, now_ms);
   }
   timers_.cancel(victim.timer());
   account(victim, false);
-  table_.erase(victim);
+  table_.erase(victim, hash);
   table_.retire(&victim);
   return true;
 }
@@ -97,10 +99,8 @@ void memory_store::evict_to_bound(std::int64_t now_ms) {
 
 void memory_store::drain(std::size_t most) {
   undrained_ = 0;
-  auto wanted = policy_->wants_accesses();
+  auto wanted = policy_->wanted_ranks() != 0;
   view_->drain(shard_, drained_, most, [this, wanted](item_id x) {
-    if (x == 0)
-      return;
     auto& node = table_.node(x);
     if (!node.linked())
       return;
@@ -110,6 +110,13 @@ void memory_store::drain(std::size_t most) {
                  static_cast<std::uint32_t>(node.footprint()),
                  hybrid_clock::physical_ms(node.version()), now_ms_);
   });
+  ask_readers();
+}
+
+/// With every drain, as policies change their mind.
+void memory_store::ask_readers() {
+  table_.report_up_to(
+    std::max(policy_->wanted_ranks(), insight_.wanted_ranks()));
 }
 
 // -- holes --------------------------------------------------------------------

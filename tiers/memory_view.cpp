@@ -1,6 +1,5 @@
 #include "tiers/memory_view.hpp"
 
-#include <algorithm>
 #include <chrono>
 
 namespace terrace {
@@ -39,7 +38,7 @@ const memory_node* memory_view::find(const epoch_domain::guard& pinned,
   if (node && node->live(now_ms)) {
     node->touch();
     raise(slot.hits);
-    if (recording_.load(std::memory_order_relaxed))
+    if (table.reports(hash))
       slot.remember(shard << 32 | table.id_of(*node));
   } else {
     node = nullptr;
@@ -48,26 +47,6 @@ const memory_node* memory_view::find(const epoch_domain::guard& pinned,
   if (sampled)
     latency_.record(clock::now() - start);
   return node;
-}
-
-void memory_view::drain(std::size_t shard, access_cursor& at, std::size_t most,
-                        const std::function<void(item_id)>& f) const {
-  std::size_t i = 0;
-  domain_->each_slot([&](const reader_slot& x) {
-    if (i == at.size())
-      at.push_back(0);
-    auto& next = at[i++];
-    auto end = x.accessed.load(std::memory_order_acquire);
-    most = std::min(most, reader_slot::remembered);
-    if (end - next > most)
-      next = end - most;
-    for (; next < end; ++next) {
-      auto seen = x.accesses[next % reader_slot::remembered].load(
-        std::memory_order_relaxed);
-      if (seen >> 32 == shard)
-        f(static_cast<item_id>(seen));
-    }
-  });
 }
 
 } // namespace terrace

@@ -5,9 +5,8 @@
 #include "messages/histogram.hpp"
 #include "tiers/memory_table.hpp"
 
-#include <atomic>
+#include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -94,25 +93,36 @@ public:
     return *tables_[shard];
   }
 
-  /// Whether readers shall remember what they touch, for `drain`.
-  void record_accesses(bool x) noexcept {
-    recording_.store(x, std::memory_order_relaxed);
-  }
-
-  /// Where a shard is with reading what was remembered.
+  /// Where a shard is with reading what readers remembered.
   using access_cursor = std::vector<std::uint64_t>;
 
   /// Calls `f(id)` for entries of a shard that were touched since the last call
-  /// with this cursor, as far as they are still remembered, and for the last
-  /// `most` of each thread at most. They may have left
-  /// the table since, but have not been freed if this is done before anything
-  /// is (`memory_table::before_freeing`).
-  void drain(std::size_t shard, access_cursor& at, std::size_t most,
-             const std::function<void(item_id)>& f) const;
+  /// with this cursor, as far as the table wants it (`memory_table::reports`)
+  /// and they are still remembered, and for the last `most` of each thread at
+  /// most. They may have left the table since, but have not been freed if this
+  /// is done before anything is (`memory_table::before_freeing`).
+  template <class F>
+  void
+  drain(std::size_t shard, access_cursor& at, std::size_t most, F&& f) const {
+    most = std::min(most, reader_slot::remembered);
+    domain_->each_slot([&](const reader_slot& x) {
+      if (x.number >= at.size())
+        at.resize(x.number + 1);
+      auto& next = at[x.number];
+      auto end = x.accessed.load(std::memory_order_acquire);
+      if (end - next > most)
+        next = end - most;
+      for (; next < end; ++next) {
+        auto seen = x.accesses[next % reader_slot::remembered].load(
+          std::memory_order_relaxed);
+        if (auto id = static_cast<item_id>(seen); seen >> 32 == shard && id)
+          f(id);
+      }
+    });
+  }
 
 private:
   std::uint64_t seed_;
-  std::atomic<bool> recording_{false};
   std::shared_ptr<epoch_domain> domain_;
   std::vector<std::unique_ptr<memory_table>> tables_;
   mutable latency_recorder latency_;

@@ -3,11 +3,11 @@
 ///
 /// Source: Waldspurger, Park, Garthwaite, Ahmad, "Efficient MRC Construction
 /// with SHARDS", FAST 2015: the variant of fixed size, with its adjustment of
-/// the sample count (SHARDS-adj). A key is sampled if its hash is below a
+/// the sample count (SHARDS-adj). A key is sampled if its rank is below a
 /// threshold, so all accesses of a key are, or none. For an access of a sampled
 /// key the bytes of all keys that were accessed since the last time are counted
 /// among the samples and divided by the sampling rate. When there are too many
-/// samples, those with the largest hashes go and the threshold becomes lower.
+/// samples, those with the largest ranks go and the threshold becomes lower.
 /// Distances are in bytes here, as the sizes of entries differ.
 ///
 /// Two additions keep it true over days. Every `window` accesses all counts are
@@ -28,6 +28,7 @@
 #pragma once
 
 #include "tiers/prefix_sums.hpp"
+#include "tiers/sample_rank.hpp"
 
 #include <absl/container/flat_hash_map.h>
 
@@ -63,11 +64,19 @@ public:
   /// Somebody asked for a key, which was there or not. `hash` is any 64-bit
   /// hash of it, `size_bytes` what it takes in the cache.
   void accessed(std::uint64_t hash, std::uint32_t size_bytes) {
-    auto x = mix(hash);
+    auto x = sample_rank(hash);
     if (x < followed_)
       sample(x, size_bytes);
-    ++accesses_;
-    if (--until_turn_ == 0)
+    passed(1);
+  }
+
+  /// So many accesses were of keys that are not followed, see
+  /// `followed_ranks`: whoever looks himself need not tell them one by one.
+  void passed(std::uint64_t n) {
+    accesses_ += n;
+    if (until_turn_ > n)
+      until_turn_ -= n;
+    else
       turn();
   }
 
@@ -84,6 +93,11 @@ public:
   /// Share of keys that is sampled, above 0 and up to 1.
   double rate() const noexcept;
 
+  /// Last `sample_rank` of the keys that are followed.
+  std::uint64_t followed_ranks() const noexcept {
+    return followed_;
+  }
+
   /// Keys followed.
   std::size_t samples() const noexcept {
     return samples_.size();
@@ -97,7 +111,7 @@ public:
 private:
   // -- types ------------------------------------------------------------------
 
-  /// A followed key, by its mixed hash.
+  /// A followed key, by its rank.
   struct follow {
     std::uint32_t position; ///< of its last access, among those of samples
     std::uint32_t size_bytes;
@@ -112,16 +126,6 @@ private:
 
   // -- helpers ----------------------------------------------------------------
 
-  /// Makes it independent of what else the hash decides, such as the shard.
-  /// One to one (the finalizer of MurmurHash3, by Austin Appleby).
-  static std::uint64_t mix(std::uint64_t x) noexcept {
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdULL;
-    x ^= x >> 33;
-    x *= 0xc4ceb9fe1a85ec53ULL;
-    return x ^ x >> 33;
-  }
-
   static std::size_t bucket_of(std::uint64_t distance) noexcept;
 
   /// Smallest distance in bucket `i`.
@@ -132,7 +136,7 @@ private:
   /// Counts an access of a sample that was last seen at `old`.
   void count(const follow& old, std::uint32_t size_bytes);
 
-  /// Gives up the largest hash, and the threshold becomes that.
+  /// Gives up the largest rank, and the threshold becomes that.
   void lower_threshold();
 
   /// Ends a window.
@@ -145,10 +149,10 @@ private:
   // -- members ----------------------------------------------------------------
 
   miss_ratio_options opts_;
-  std::uint64_t followed_; ///< mixed hashes below are followed
+  std::uint64_t followed_; ///< ranks below are followed
   std::uint64_t counted_;  ///< and of these, those below are counted
   absl::flat_hash_map<std::uint64_t, follow> samples_;
-  std::vector<std::uint64_t> largest_; ///< their hashes, as a heap
+  std::vector<std::uint64_t> largest_; ///< their ranks, as a heap
   prefix_sums bytes_;                  ///< by position
   std::uint32_t next_position_ = 0;
   std::uint32_t window_ = 0;

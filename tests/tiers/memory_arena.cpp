@@ -16,7 +16,7 @@ using namespace terrace;
 namespace {
 
 struct fixture {
-  memory_arena* uut = memory_arena::make();
+  memory_arena* uut = memory_arena::make(true);
 
   ~fixture() {
     if (uut)

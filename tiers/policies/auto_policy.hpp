@@ -16,6 +16,7 @@
 #include "tiers/policies/policy_base.hpp"
 #include "tiers/policies/policy_trials.hpp"
 
+#include <algorithm>
 #include <map>
 
 namespace terrace {
@@ -32,6 +33,12 @@ public:
 
   bool wants_accesses() const noexcept override {
     return true;
+  }
+
+  /// Those the trials sample, if the policy in use wants none.
+  std::uint64_t wanted_ranks() const noexcept override {
+    return following() ? all_ranks
+                       : std::max(engine_->wanted_ranks(), trials_.ranks());
   }
 
   bool bears_delay() const noexcept override {

@@ -1,11 +1,14 @@
 /// Remembers hashes of items that have left, for a while.
 ///
-/// Eight bytes a ghost: a fingerprint and the time of its entry, counted in
-/// entries. Ghosts sit in buckets of eight, two places for each that may live;
-/// a full bucket forgets its oldest. So a ghost may be lost early (rarely), and
-/// one in some hundred million others answers for it.
+/// Four bytes a ghost, a cache line for sixteen: 20 bits of the hash and the
+/// time of its entry, counted in entries, in 128 or more steps for the time
+/// that ghosts live. There is a third more room than for those that live; a
+/// full line forgets its oldest. So a ghost may be lost early (rarely), and one
+/// in 65,000 others answers for it. When more are to be remembered, those there
+/// are stay where they are until their time is over.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -21,31 +24,46 @@ public:
   bool erase(std::uint64_t hash, std::size_t limit) noexcept;
 
   std::size_t bytes() const noexcept {
-    return places_.size() * sizeof(ghost);
+    return (now_.lines.size() + before_.lines.size()) * sizeof(line);
   }
 
 private:
-  struct ghost {
-    std::uint32_t print = 0; ///< 0: none
-    std::uint32_t time = 0;
+  static constexpr std::size_t ghosts_per_line = 16;
+
+  static constexpr unsigned time_bits = 12;
+
+  struct alignas(64) line {
+    /// The part of the hash above the time; 0: none.
+    std::array<std::uint32_t, ghosts_per_line> ghosts{};
   };
 
-  static constexpr std::size_t bucket_size = 8;
+  /// Ghosts of one size of the table.
+  struct part {
+    explicit part(std::size_t limit);
 
-  static std::uint32_t print_of(std::uint64_t hash) noexcept {
-    auto x = static_cast<std::uint32_t>(hash ^ (hash >> 32));
-    return x != 0 ? x : 1;
-  }
+    part() = default;
 
-  /// First place of the bucket.
-  ghost* bucket(std::uint32_t print) noexcept;
+    line& line_of(std::uint64_t mixed) noexcept;
 
-  void put(std::uint32_t print, std::uint32_t time) noexcept;
+    void put(std::uint64_t mixed, std::uint64_t time) noexcept;
+
+    bool take(std::uint64_t mixed, std::uint64_t time,
+              std::size_t limit) noexcept;
+
+    /// Steps since a ghost came.
+    std::uint32_t age(std::uint32_t ghost, std::uint64_t time) const noexcept;
+
+    std::size_t limit = 0; ///< it was made for
+    unsigned step = 0;     ///< binary logarithm of entries in one
+    std::vector<line> lines;
+  };
 
   void grow(std::size_t limit);
 
-  std::vector<ghost> places_; ///< a power of two
-  std::uint32_t now_ = 0;
+  std::uint64_t time_ = 0; ///< entries so far
+  part now_;
+  part before_;                 ///< when there was less room; only read
+  std::uint64_t before_to_ = 0; ///< its ghosts are gone at this time
 };
 
 } // namespace terrace

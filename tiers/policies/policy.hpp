@@ -8,6 +8,8 @@
 /// host's space turns into memory; 0 is no item.
 #pragma once
 
+#include "tiers/sample_rank.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -85,6 +87,12 @@ public:
   /// Whether `accessed` is wanted. A policy that only reads the items' counters
   /// says no, and spares the readers the recording.
   virtual bool wants_accesses() const noexcept = 0;
+
+  /// Last `sample_rank` of the keys whose accesses are wanted: there are
+  /// policies that want some only, and which may change.
+  virtual std::uint64_t wanted_ranks() const noexcept {
+    return wants_accesses() ? all_ranks : 0;
+  }
 
   /// Whether it does as well when accesses are reported some evictions late.
   virtual bool bears_delay() const noexcept {

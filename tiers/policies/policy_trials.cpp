@@ -55,11 +55,6 @@ policy_trials::policy_trials() {
 
 policy_trials::~policy_trials() = default;
 
-bool policy_trials::sampled(std::uint64_t hash) const noexcept {
-  auto mixed = (hash ^ (hash >> 32)) * 0xD6E8FEB86659FD93u;
-  return ((mixed >> 32) & ((std::uint64_t{1} << shift_) - 1)) == 0;
-}
-
 void policy_trials::request(const shadow_request& x, bool counts,
                             std::uint64_t capacity, std::int64_t now_ms,
                             std::vector<std::uint64_t>& evicted) {

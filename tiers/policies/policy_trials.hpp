@@ -53,6 +53,11 @@ public:
     return shift_ == 0;
   }
 
+  /// Last `sample_rank` of the keys that are sampled.
+  std::uint64_t ranks() const noexcept {
+    return all_ranks >> shift_;
+  }
+
   /// True if the shadows hold too much. The caller calls `thin_out` then.
   bool crowded() const noexcept;
 
@@ -76,7 +81,9 @@ public:
 private:
   struct trial;
 
-  bool sampled(std::uint64_t hash) const noexcept;
+  bool sampled(std::uint64_t hash) const noexcept {
+    return sample_rank(hash) <= ranks();
+  }
 
   std::vector<trial> trials_;
   std::size_t in_use_ = 0;

@@ -97,13 +97,16 @@ struct sample {
 };
 
 void print_line(const sample& x) {
-  std::printf("%5.0f s  %-5s  %9s  %5.3f  %9s  %9s  %11s  %11s  %12s\n",
-              x.seconds, x.phase, bytes_text(x.resident).c_str(), x.ratio,
-              bytes_text(x.figures.tier.bytes).c_str(),
-              count_text(x.figures.tier.entries).c_str(),
-              count_text(x.figures.tier.evictions).c_str(),
-              count_text(x.figures.callbacks).c_str(),
-              count_text(x.writes).c_str());
+  auto extra = [&](const char* name) { return x.figures.tier.extra.at(name); };
+  std::printf(
+    "%5.0f s  %-5s  %9s  %5.3f  %9s  %9s  %9s  %9s  %11s  %11s  %12s\n",
+    x.seconds, x.phase, bytes_text(x.resident).c_str(), x.ratio,
+    bytes_text(x.figures.tier.bytes).c_str(),
+    bytes_text(extra("page_bytes")).c_str(),
+    bytes_text(extra("aside_bytes")).c_str(),
+    count_text(x.figures.tier.entries).c_str(),
+    count_text(x.figures.tier.evictions).c_str(),
+    count_text(x.figures.callbacks).c_str(), count_text(x.writes).c_str());
   std::fflush(stdout);
 }
 
@@ -147,6 +150,7 @@ void print_json(const churn_options& opts, const std::vector<sample>& samples,
                      {"resident", x.resident},
                      {"ratio", x.ratio},
                      {"accounted", x.figures.tier.bytes},
+                     {"extra", x.figures.tier.extra},
                      {"entries", x.figures.tier.entries},
                      {"evictions", x.figures.tier.evictions},
                      {"eviction_callbacks", x.figures.callbacks},
@@ -171,8 +175,10 @@ int churn(const churn_options& opts) {
                 bytes_text(opts.max_size).c_str(),
                 bytes_text(opts.min_value).c_str(),
                 bytes_text(opts.max_value).c_str(), opts.writers, opts.shards);
-    std::printf("   time  phase   resident  ratio  accounted    entries"
-                "    evictions    callbacks        writes\n");
+    std::printf(
+      "   time  phase   resident  ratio  accounted      pages      aside"
+      "    entries"
+      "    evictions    callbacks        writes\n");
   }
   std::vector<std::thread> writers;
   for (std::size_t i = 0; i < opts.writers; ++i)

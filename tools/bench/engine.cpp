@@ -25,7 +25,7 @@ void engine::put(std::string_view key, std::string_view value,
                  std::int64_t now_ms) {
   auto copy = blob::copy(value);
   auto& to = shard_of(key);
-  std::lock_guard lock{to.mutex};
+  absl::MutexLock lock{&to.mutex};
   to.scratch.key = key;
   to.scratch.data.value = std::move(copy);
   to.scratch.data.version = ++to.last;
@@ -35,14 +35,14 @@ void engine::put(std::string_view key, std::string_view value,
 
 void engine::erase(std::string_view key, std::int64_t now_ms) {
   auto& to = shard_of(key);
-  std::lock_guard lock{to.mutex};
+  absl::MutexLock lock{&to.mutex};
   removal x{std::string{key}, ++to.last};
   to.store->remove(std::span{&x, 1}, now_ms);
 }
 
 void engine::sweep(std::int64_t now_ms) {
   for (auto& x : shards_) {
-    std::lock_guard lock{x->mutex};
+    absl::MutexLock lock{&x->mutex};
     x->store->sweep(now_ms, sweep_budget);
   }
 }
@@ -50,7 +50,7 @@ void engine::sweep(std::int64_t now_ms) {
 engine_figures engine::figures() {
   engine_figures result;
   for (auto& x : shards_) {
-    std::lock_guard lock{x->mutex};
+    absl::MutexLock lock{&x->mutex};
     x->store->describe(result.tier);
     result.callbacks += x->evicted;
   }

@@ -4,8 +4,9 @@
 #include "config/options.hpp"
 #include "tiers/memory_store.hpp"
 
+#include <absl/synchronization/mutex.h>
+
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <vector>
 
@@ -41,7 +42,7 @@ public:
 
 private:
   struct alignas(128) shard {
-    std::mutex mutex;
+    absl::Mutex mutex; ///< tries again for a while before it sleeps
     std::unique_ptr<memory_store> store;
     entry scratch;
     version_t last = 0;
