@@ -1,6 +1,7 @@
 #include "actors/configurator.hpp"
 
 #include "actors/log.hpp"
+#include "config/memory_budget.hpp"
 #include "config/options_access.hpp"
 
 #include <memory>
@@ -14,6 +15,12 @@ caf::error refused(std::string_view option, const std::string& why) {
 }
 
 } // namespace
+
+memory_limits limits_of(const options& x) {
+  auto memory = with_budget(x).memory;
+  return {x.node.max_memory, memory.max_size, memory.max_entries,
+          memory.policy};
+}
 
 configurator_actor::behavior_type
 configurator_state::make_behavior(live_options_ptr live,
@@ -44,8 +51,7 @@ caf::result<std::uint64_t> configurator_state::configure(const settings& xs) {
     return refused(problems[0].concerns[0], problems[0].text);
   for (auto& x : xs)
     log_of("node").info("{} is {} from now on", x.name, x.value);
-  memory_limits limits{fresh.memory.max_size, fresh.memory.max_entries,
-                       fresh.memory.policy};
+  auto limits = limits_of(fresh);
   live_->set(std::move(fresh));
   ++changes_;
   auto n = static_cast<std::uint64_t>(xs.size());

@@ -8,6 +8,9 @@
 
 namespace terrace {
 
+/// The memory tier's part of `x`.
+memory_limits limits_of(const options& x);
+
 /// Changes come into force in the order of their messages. A list is refused as
 /// a whole, with `invalid_argument`, when an option is unknown, cannot be
 /// changed while the node runs, or has a value that is not allowed. It is

@@ -18,8 +18,10 @@ constexpr std::int64_t pressure_interval_ms = 1000;
 
 memory_tier_actor::behavior_type
 memory_tier_state::make_behavior(const memory_options& opts,
+                                 std::uint64_t max_process,
                                  memory_view_ptr view, std::size_t shard,
                                  now_fn now) {
+  max_process_ = max_process;
   view_ = std::move(view);
   shard_ = shard;
   store_ = std::make_unique<memory_store>(opts, view_, shard);
@@ -96,6 +98,8 @@ void memory_tier_state::relieve() {
   auto x = read_memory_pressure();
   if (!x)
     return;
+  if (max_process_ != 0)
+    x = bounded_by(*x, max_process_);
   auto bytes = bytes_to_shed(*x, shedding_);
   auto was = std::exchange(shedding_, bytes > 0);
   if (was != shedding_ && shard_ == 0)
@@ -126,15 +130,16 @@ void memory_tier_state::reset() {
 }
 
 void memory_tier_state::configure(const memory_limits& x) {
+  max_process_ = x.max_process;
   store_->resize(x.max_size, x.max_entries);
   store_->change_policy(x.policy);
 }
 
 memory_tier_actor::behavior_type
 memory_tier(memory_tier_actor::stateful_pointer<memory_tier_state> self,
-            const memory_options& opts, memory_view_ptr view, std::size_t shard,
-            now_fn now) {
-  return self->state.make_behavior(opts, std::move(view), shard,
+            const memory_options& opts, std::uint64_t max_process,
+            memory_view_ptr view, std::size_t shard, now_fn now) {
+  return self->state.make_behavior(opts, max_process, std::move(view), shard,
                                    std::move(now));
 }
 

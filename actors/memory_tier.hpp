@@ -25,9 +25,11 @@ public:
     // nop
   }
 
-  memory_tier_actor::behavior_type make_behavior(const memory_options& opts,
-                                                 memory_view_ptr view,
-                                                 std::size_t shard, now_fn now);
+  /// `max_process`: bytes that the whole process may take; 0: as many as the
+  /// system gives.
+  memory_tier_actor::behavior_type
+  make_behavior(const memory_options& opts, std::uint64_t max_process,
+                memory_view_ptr view, std::size_t shard, now_fn now);
 
 private:
   lookups fetch(const keys& xs);
@@ -53,6 +55,7 @@ private:
   memory_tier_actor::pointer self_;     ///< the actor
   memory_view_ptr view_;                ///< shared with all readers
   std::size_t shard_ = 0;               ///< number of this shard
+  std::uint64_t max_process_ = 0;       ///< bytes; 0: no bound of its own
   std::unique_ptr<memory_store> store_; ///< the engine
   now_fn now_;                          ///< Unix milliseconds
   milliseconds sweep_interval_{0};      ///< pause between sweeps
@@ -64,7 +67,7 @@ private:
 
 memory_tier_actor::behavior_type
 memory_tier(memory_tier_actor::stateful_pointer<memory_tier_state> self,
-            const memory_options& opts, memory_view_ptr view, std::size_t shard,
-            now_fn now);
+            const memory_options& opts, std::uint64_t max_process,
+            memory_view_ptr view, std::size_t shard, now_fn now);
 
 } // namespace terrace

@@ -13,6 +13,7 @@
 #include "actors/redis_tier.hpp"
 #include "actors/resp/server.hpp"
 #include "actors/supervisor.hpp"
+#include "config/memory_budget.hpp"
 #include "config/options_access.hpp"
 
 #include <caf/io/middleman.hpp>
@@ -55,7 +56,7 @@ std::size_t shard_count(const node_options& opts) {
 struct node::parts {
   explicit parts(const options& opts)
     : live(std::make_shared<live_options>(opts)),
-      config(live->get()),
+      config(std::make_shared<const options>(with_budget(opts))),
       caf_cfg(opts.node),
       system(std::make_unique<caf::actor_system>(caf_cfg)),
       core(std::make_shared<cache_core>(*system)) {
@@ -104,8 +105,8 @@ expected<void> node::parts::open_tiers() {
   for (auto& tier_name : opts.cache.chain) {
     if (tier_name == to_string(tier_kind::memory) && opts.memory.enabled) {
       for (std::size_t i = 0; i < shards; ++i) {
-        auto x = system->spawn(memory_tier, opts.memory, core->view, i,
-                               core->now);
+        auto x = system->spawn(memory_tier, opts.memory, opts.node.max_memory,
+                               core->view, i, core->now);
         memory_actors.push_back(x);
         memory.push_back({tier_kind::memory, caf::actor_cast<tier_actor>(x),
                           std::make_shared<tier_health>(), true,

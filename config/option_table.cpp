@@ -168,6 +168,11 @@ bool is_shard_count(const option_data& x) {
   return n == 0 || std::has_single_bit(static_cast<std::uint64_t>(n));
 }
 
+bool is_budget(const option_data& x) {
+  auto n = std::get<std::int64_t>(x);
+  return n == 0 || n >= 64 * mib;
+}
+
 // Four decimal numbers, each without a leading zero (which some systems read as
 // octal), or the one name that needs no resolver.
 bool is_bind_address(const option_data& x) {
@@ -209,6 +214,9 @@ constexpr option_info table[] = {
           "Threads that run actors; 0: one per core, at least two."),
   bounded(TERRACE_OPTION(node, data_dir), 1, longest_path,
           "Folder for everything a node keeps."),
+  live(checked(size(TERRACE_OPTION(node, max_memory), 0, 16 * tib,
+                    "Memory of the process; 0: each part has its own bound."),
+               is_budget, "0 or a size from \"64MiB\" to \"16TiB\"")),
 
   choice(TERRACE_OPTION(cache, chain), tiers, "Tiers, fastest first."),
   bounded(TERRACE_OPTION(cache, default_ttl), 0, longest_ttl,

@@ -24,6 +24,9 @@ struct node_options {
   std::uint32_t workers = 0;
   /// Folder for everything a node keeps.
   std::string data_dir = "terrace-data";
+  /// Memory of the process, split between its parts, see memory_budget.hpp;
+  /// 0: each part has a bound of its own.
+  std::uint64_t max_memory = 0;
 
   friend bool operator==(const node_options&, const node_options&) = default;
 };

@@ -34,6 +34,18 @@ void check_at_most(const options& x, std::string_view low,
                      + written(x, high) + "), got " + written(x, low)});
 }
 
+/// What would not be heeded is an error.
+void check_budget(const options& x, problems& out) {
+  if (x.node.max_memory == 0)
+    return;
+  for (auto name : {"memory.max_size", "disk.max_pending_size"})
+    if (find_option(name)->get(x) != find_option(name)->get({}))
+      out.push_back({{name, "node.max_memory"},
+                     "expected none beside node.max_memory, which says how "
+                     "much it is, got "
+                       + written(x, name)});
+}
+
 void check_chain(const options& x, problems& out) {
   auto enabled = [&](const std::string& tier) {
     return (tier == "memory" && x.memory.enabled)
@@ -70,6 +82,7 @@ problems validate(const options& x) {
   if (!result.empty())
     return result;
   check_chain(x, result);
+  check_budget(x, result);
   check_at_most(x, "disk.commit_size", "disk.max_pending_size", result);
   check_at_most(x, "resp.output_soft_limit", "resp.output_hard_limit", result);
   check_ports(x, result);

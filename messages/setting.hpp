@@ -25,6 +25,7 @@ using settings = std::vector<setting>;
 /// What the memory tier can change while it runs: bounds for all shards
 /// together, and the eviction policy.
 struct memory_limits {
+  std::uint64_t max_process = 0; ///< of all memory; 0: that of the system
   std::uint64_t max_size = 0;
   std::uint64_t max_entries = 0; ///< 0: bounded by bytes alone
   std::string policy;
@@ -34,7 +35,7 @@ struct memory_limits {
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, memory_limits& x) {
-  return f(x.max_size, x.max_entries, x.policy);
+  return f(x.max_process, x.max_size, x.max_entries, x.policy);
 }
 
 } // namespace terrace

@@ -73,11 +73,6 @@ std::uint32_t eviction_regret::coarse(std::int64_t ms) noexcept {
   return static_cast<std::uint32_t>(ms / step_ms);
 }
 
-eviction_regret::bucket&
-eviction_regret::bucket_of(std::uint32_t fingerprint) noexcept {
-  return buckets_[fingerprint >> shift_];
-}
-
 void eviction_regret::insert(ghost x) noexcept {
   ghost* place = nullptr;
   for (auto& y : bucket_of(x.fingerprint).ghosts) {

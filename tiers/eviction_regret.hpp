@@ -54,6 +54,11 @@ public:
   std::optional<std::chrono::milliseconds> missed(std::uint64_t hash,
                                                   std::int64_t now_ms) noexcept;
 
+  /// Asks the processor for what `missed` looks at.
+  void prefetch(std::uint64_t hash) const noexcept {
+    __builtin_prefetch(&buckets_[fingerprint(hash) >> shift_]);
+  }
+
   /// Makes room for about as many ghosts as there are entries: between that
   /// number and four times it. Goes through all ghosts if the room changes,
   /// which is at every doubling; of too many the youngest stay.
@@ -95,7 +100,9 @@ private:
 
   static std::uint32_t coarse(std::int64_t ms) noexcept;
 
-  bucket& bucket_of(std::uint32_t fingerprint) noexcept;
+  bucket& bucket_of(std::uint32_t fingerprint) noexcept {
+    return buckets_[fingerprint >> shift_];
+  }
 
   /// Puts a ghost in the place of an older one of the same key, in a free place
   /// or in that of the bucket's oldest, unless it is older itself.

@@ -37,6 +37,11 @@ public:
   /// An entry came in that was not there: somebody missed it.
   void loaded(std::uint64_t hash, std::uint32_t size, std::int64_t now_ms);
 
+  /// An entry may be about to come in: a hint.
+  void anticipate(std::uint64_t hash) const noexcept {
+    regret_.prefetch(hash);
+  }
+
   /// An entry was evicted.
   void evicted(std::uint64_t hash, std::int64_t written_ms,
                std::int64_t now_ms);

@@ -200,6 +200,14 @@ std::optional<memory_pressure> read_memory_pressure(const fs::path& root) {
   return memory_pressure{nearest->limit, *resident, nearest->available};
 }
 
+memory_pressure bounded_by(const memory_pressure& x,
+                           std::uint64_t max_bytes) noexcept {
+  auto left = max_bytes - std::min(max_bytes, x.resident_bytes);
+  if (left >= x.available_bytes)
+    return x;
+  return {max_bytes, x.resident_bytes, left};
+}
+
 std::uint64_t bytes_to_shed(const memory_pressure& x, bool shedding) noexcept {
   auto used = x.limit_bytes - std::min(x.limit_bytes, x.available_bytes);
   auto start = x.limit_bytes - x.limit_bytes / 10;

@@ -38,6 +38,11 @@ struct memory_pressure {
 std::optional<memory_pressure>
 read_memory_pressure(const std::filesystem::path& root = "/");
 
+/// The same for a process that is to take at most `max_bytes` itself, if that is
+/// hit first.
+memory_pressure bounded_by(const memory_pressure& x,
+                           std::uint64_t max_bytes) noexcept;
+
 /// Bytes that a cache should give back. It starts when 90 % of the limit are
 /// taken and ends when 85 % are: `shedding` tells whether the answer to the
 /// last reading was not 0. Never more than the process itself has.

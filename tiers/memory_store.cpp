@@ -169,6 +169,7 @@ store_report memory_store::put(std::span<const entry> xs, bool if_absent,
 memory_store::verdict memory_store::put_one(const entry& x, bool if_absent,
                                             std::int64_t now_ms) {
   auto hash = view_->hash(x.key);
+  look_ahead(hash);
   auto* old = table_.find(x.key, hash);
   if (old && old->live(now_ms)
       && (if_absent || old->version() > x.data.version))

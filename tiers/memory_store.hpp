@@ -134,6 +134,9 @@ private:
 
   // bounds (memory_upkeep.cpp)
 
+  /// Asks the processor for what storing a key, and evicting for it, looks at.
+  void look_ahead(std::uint64_t hash) const noexcept;
+
   std::size_t bytes() const noexcept;
 
   bool over_bound() const noexcept;

@@ -64,6 +64,15 @@ bool memory_store::over_bound() const noexcept {
          || (bytes() + shed_bytes_ > max_bytes_ && table_.size() > 0);
 }
 
+void memory_store::look_ahead(std::uint64_t hash) const noexcept {
+  table_.prefetch_bucket(hash);
+  policy_->anticipate(hash);
+  insight_.anticipate(hash);
+  // Its node was asked for with the last eviction.
+  if (auto next = policy_->next_in_line())
+    table_.prefetch_bucket(table_.hash(table_.node(next).key()));
+}
+
 bool memory_store::evict_one(std::int64_t now_ms) {
   auto id = policy_->evict(now_ms);
   if (id == 0)
@@ -84,6 +93,8 @@ bool memory_store::evict_one(std::int64_t now_ms) {
   account(victim, false);
   table_.erase(victim, hash);
   table_.retire(&victim);
+  if (auto next = policy_->next_in_line())
+    __builtin_prefetch(&table_.node(next));
   return true;
 }
 

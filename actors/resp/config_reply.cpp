@@ -1,6 +1,7 @@
 #include "actors/resp/config_reply.hpp"
 
 #include "actors/resp/words.hpp"
+#include "config/memory_budget.hpp"
 #include "config/options_access.hpp"
 #include "messages/glob.hpp"
 
@@ -15,6 +16,11 @@ std::string to_policy(std::string_view name) {
   if (name == "allkeys-lru")
     return "lru";
   return std::string{name == "allkeys-lfu" ? "auto" : name};
+}
+
+/// What Redis calls maxmemory: whichever of the two rules.
+std::string_view memory_bound(const options& x) {
+  return x.node.max_memory != 0 ? "node.max_memory" : "memory.max_size";
 }
 
 /// Redis counts "1k" as 1000 and "1kb" as 1024 bytes; so does this.
@@ -45,7 +51,8 @@ redis_options_of(const options& x) {
     {"client-query-buffer-limit", std::to_string(x.resp.max_request_size)},
     {"databases", std::to_string(x.cache.tenants)},
     {"maxclients", std::to_string(x.resp.max_clients)},
-    {"maxmemory", std::to_string(x.memory.max_size)},
+    {"maxmemory", std::to_string(x.node.max_memory != 0 ? x.node.max_memory
+                                                        : x.memory.max_size)},
     {"maxmemory-policy", redis_policy(x.memory.policy)},
     {"port", std::to_string(x.resp.port)},
     {"proto-max-bulk-len", std::to_string(x.resp.max_request_size)},
@@ -60,10 +67,11 @@ std::string redis_policy(std::string_view ours) {
   return ours == "lru" || ours == "fifo" ? "allkeys-lru" : "allkeys-lfu";
 }
 
-expected<setting> to_setting(std::string_view name, std::string_view value) {
+expected<setting> to_setting(const options& now, std::string_view name,
+                             std::string_view value) {
   auto wanted = lower_case(name);
   if (wanted == "maxmemory")
-    return setting{"memory.max_size", to_size(value)};
+    return setting{std::string{memory_bound(now)}, to_size(value)};
   if (wanted == "maxmemory-policy")
     return setting{"memory.policy", to_policy(lower_case(value))};
   if (is_live_option(wanted))
@@ -82,8 +90,9 @@ expected<setting> to_setting(std::string_view name, std::string_view value) {
 
 void write_config(reply_writer out, const options& opts, arguments patterns) {
   auto found = redis_options_of(opts);
+  auto in_force = with_budget(opts);
   for (auto name : option_names())
-    if (auto value = option_value(opts, name))
+    if (auto value = option_value(in_force, name))
       found.emplace(name, *std::move(value));
   std::erase_if(found, [&](auto& entry) {
     for (auto pattern : patterns)

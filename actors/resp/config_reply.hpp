@@ -14,7 +14,8 @@ std::string redis_policy(std::string_view ours);
 
 /// What CONFIG SET means by an option, in Redis' or in Terrace's name. The
 /// failure's detail is the reply: the option is unknown or cannot be changed.
-expected<setting> to_setting(std::string_view name, std::string_view value);
+expected<setting> to_setting(const options& now, std::string_view name,
+                             std::string_view value);
 
 /// A map with the options whose names match one of the glob patterns: Terrace's
 /// own, e.g. "memory.max_size", and those of Redis' names that clients ask for,

@@ -35,8 +35,8 @@ constexpr std::array<std::string_view, 10> config_help_lines{
   "GET <pattern> [<pattern> ...]",
   "    Return options matching the glob-like <pattern> and their values.",
   "SET <option> <value> [<option> <value> ...]",
-  "    Set maxmemory, maxmemory-policy, memory.max_size, memory.max_entries or",
-  "    memory.policy. Other options need a restart.",
+  "    Set maxmemory, maxmemory-policy, node.max_memory, memory.max_size,",
+  "    memory.max_entries or memory.policy. Other options need a restart.",
   "RESETSTAT",
   "    Reset statistics reported by the INFO command.",
   "HELP",
@@ -179,8 +179,9 @@ verdict executor::config(context& c) {
 verdict executor::config_set(context& c) {
   service_call x;
   x.what = service_call::kind::configure;
+  auto now = live_.get();
   for (std::size_t i = 2; i < c.size(); i += 2) {
-    auto wanted = to_setting(c.arg(i), c.arg(i + 1));
+    auto wanted = to_setting(*now, c.arg(i), c.arg(i + 1));
     if (!wanted)
       return error(c, wanted.error().detail);
     x.changes.push_back(*std::move(wanted));

@@ -42,7 +42,8 @@ struct fixture {
     auto& table = view.table(0);
     table.insert(memory_node::make(table.arena(), qualified,
                                    {blob::copy(value), 1, expires_ms, {}},
-                                   expires_ms));
+                                   expires_ms),
+                 view.hash(qualified));
   }
 
   /// Runs a line and returns what was answered at once.

@@ -337,9 +337,11 @@ struct fixture {
   }
 
   void remember(const std::string& key, std::string_view value) {
+    auto qualified = qualify(0, key);
     auto& table = view->table(0);
-    table.insert(memory_node::make(table.arena(), qualify(0, key),
-                                   {blob::copy(value), 1, 0, {}}, 0));
+    table.insert(memory_node::make(table.arena(), qualified,
+                                   {blob::copy(value), 1, 0, {}}, 0),
+                 view->hash(qualified));
   }
 
   void release() {

@@ -79,7 +79,7 @@ CAF_TEST(every value survives the wire) {
   check(claim{lookup::missed(), 5});
   check(list_request{1, "*", "c", 10});
   check(setting{"memory.max_size", "1GiB"});
-  check(memory_limits{1u << 30, 5, "lru"});
+  check(memory_limits{2u << 30, 1u << 30, 5, "lru"});
   check(scan_request{1, "*", 42, 10});
   check(scan_page{43, {"k"}});
   check(invalidation_report{{{"disk", 4}}, {"redis"}});

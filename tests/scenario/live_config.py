@@ -116,6 +116,27 @@ def test_reload(node, path):
     within(node, 6 * MEBIBYTE)
 
 
+def test_budget(node, path):
+    def share():
+        return int(client.config_get("memory.max_size")["memory.max_size"])
+
+    client = node.client()
+    write_config(path, '[node]\nmax_memory = "256MiB"\n')
+    node.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: client.config_get("maxmemory")
+               == {"maxmemory": str(256 * MEBIBYTE)}, "the file's budget")
+    large = share()
+    check(64 * MEBIBYTE < large < 256 * MEBIBYTE, f"L1 gets {large}")
+    within(node, large)
+    client.config_set("maxmemory", "128mb")
+    check(share() < large / 2 + MEBIBYTE, f"L1 gets {share()}")
+    within(node, share())
+    refused(client, "memory.max_size", "64MiB", "expected none beside")
+    refused(client, "maxmemory", "1mb", "node.max_memory: expected")
+    client.config_set("node.max_memory", "0")
+    within(node, 256 * MEBIBYTE)
+
+
 def main():
     with Folder() as folder:
         path = os.path.join(folder.path, "node.toml")
@@ -126,6 +147,7 @@ def main():
                    "memory does not fill")
         test_config_set(node)
         test_reload(node, path)
+        test_budget(node, path)
         load.stop()
         node.stop()
 

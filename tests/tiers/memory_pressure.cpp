@@ -138,6 +138,14 @@ CAF_TEST(the limit that is hit first counts) {
   CAF_CHECK(limit() == (two{65536, 655}));
 }
 
+CAF_TEST(a process may be bounded more closely) {
+  memory_pressure x{1000, 300, 600};
+  CAF_CHECK(bounded_by(x, 2000) == x);
+  CAF_CHECK(bounded_by(x, 900) == x); // others leave no more than that
+  CAF_CHECK((bounded_by(x, 400) == memory_pressure{400, 300, 100}));
+  CAF_CHECK((bounded_by(x, 200) == memory_pressure{200, 300, 0}));
+}
+
 CAF_TEST(what is malformed is no limit) {
   write("proc/self/cgroup", "0::/\n");
   for (auto text : {"", "\n", "max\n", "-5\n", "12x\n", "0\n", "1e9\n",

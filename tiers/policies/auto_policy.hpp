@@ -56,6 +56,15 @@ public:
 
   item_id evict(std::int64_t now_ms) override;
 
+  void anticipate(std::uint64_t hash) const noexcept override {
+    if (!following())
+      engine_->anticipate(hash);
+  }
+
+  item_id next_in_line() const noexcept override {
+    return following() ? 0 : engine_->next_in_line();
+  }
+
   std::vector<item_id> release() override;
 
   std::size_t bytes() const noexcept override;

@@ -34,8 +34,8 @@ ghost_table::part::part(std::size_t n) : limit(n) {
   step = bits > life_bits + 1 ? bits - life_bits - 1 : 0;
 }
 
-ghost_table::line& ghost_table::part::line_of(std::uint64_t mixed) noexcept {
-  return lines[((mixed >> 32) * lines.size()) >> 32];
+std::size_t ghost_table::part::line_of(std::uint64_t mixed) const noexcept {
+  return ((mixed >> 32) * lines.size()) >> 32;
 }
 
 std::uint32_t ghost_table::part::age(std::uint32_t ghost,
@@ -46,7 +46,7 @@ std::uint32_t ghost_table::part::age(std::uint32_t ghost,
 
 void ghost_table::part::put(std::uint64_t mixed, std::uint64_t time) noexcept {
   auto print = print_of(mixed, time_bits);
-  auto& xs = line_of(mixed).ghosts;
+  auto& xs = lines[line_of(mixed)].ghosts;
   auto* place = &xs[0];
   std::uint32_t oldest = 0;
   for (auto& x : xs) {
@@ -68,7 +68,7 @@ bool ghost_table::part::take(std::uint64_t mixed, std::uint64_t time,
   if (lines.empty())
     return false;
   auto print = print_of(mixed, time_bits);
-  for (auto& x : line_of(mixed).ghosts)
+  for (auto& x : lines[line_of(mixed)].ghosts)
     if (x >> time_bits == print >> time_bits) {
       auto recent = age(x, time) < std::max<std::size_t>(n >> step, 1);
       x = 0;
@@ -90,6 +90,10 @@ void ghost_table::insert(std::uint64_t hash, std::size_t limit) {
 bool ghost_table::erase(std::uint64_t hash, std::size_t limit) noexcept {
   auto mixed = mix(hash);
   return now_.take(mixed, time_, limit) || before_.take(mixed, time_, limit);
+}
+
+void ghost_table::prefetch(std::uint64_t hash) const noexcept {
+  __builtin_prefetch(now_.lines.data() + now_.line_of(mix(hash)));
 }
 
 /// By a quarter at least, so that it is rare.

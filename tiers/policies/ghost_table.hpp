@@ -23,6 +23,9 @@ public:
   /// Whether `hash` was one of the last `limit` entries. Forgets it.
   bool erase(std::uint64_t hash, std::size_t limit) noexcept;
 
+  /// Asks the processor for what `erase` looks at.
+  void prefetch(std::uint64_t hash) const noexcept;
+
   std::size_t bytes() const noexcept {
     return (now_.lines.size() + before_.lines.size()) * sizeof(line);
   }
@@ -43,7 +46,7 @@ private:
 
     part() = default;
 
-    line& line_of(std::uint64_t mixed) noexcept;
+    std::size_t line_of(std::uint64_t mixed) const noexcept;
 
     void put(std::uint64_t mixed, std::uint64_t time) noexcept;
 

@@ -118,6 +118,19 @@ public:
   /// expired goes as soon as it is looked at.
   virtual item_id evict(std::int64_t now_ms) = 0;
 
+  // Hints, so that the processor fetches early what it will need.
+
+  /// A key that may be about to come in.
+  virtual void anticipate(std::uint64_t hash) const noexcept {
+    static_cast<void>(hash);
+  }
+
+  /// The item that is likely to be looked at first by the next `evict`; 0 if
+  /// that is not known.
+  virtual item_id next_in_line() const noexcept {
+    return 0;
+  }
+
   /// Takes the items that another policy released over, the one to keep least
   /// first. It must be empty. What it remembers of earlier items stays.
   virtual void adopt(const std::vector<item_id>& xs, std::int64_t now_ms) {

@@ -32,6 +32,14 @@ public:
 
   item_id evict(std::int64_t now_ms) override;
 
+  void anticipate(std::uint64_t hash) const noexcept override {
+    ghosts_.prefetch(hash);
+  }
+
+  item_id next_in_line() const noexcept override {
+    return queues_[small].front();
+  }
+
   void adopt(const std::vector<item_id>& xs, std::int64_t now_ms) override;
 
   std::vector<item_id> release() override;
