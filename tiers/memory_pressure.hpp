@@ -38,8 +38,8 @@ struct memory_pressure {
 std::optional<memory_pressure>
 read_memory_pressure(const std::filesystem::path& root = "/");
 
-/// The same for a process that is to take at most `max_bytes` itself, if that is
-/// hit first.
+/// The same for a process that is to take at most `max_bytes` itself, if that
+/// is hit first.
 memory_pressure bounded_by(const memory_pressure& x,
                            std::uint64_t max_bytes) noexcept;
 

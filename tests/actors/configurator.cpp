@@ -17,9 +17,8 @@ struct fixture : test::actor_fixture {
 
   void start(std::size_t shards) {
     for (std::size_t i = 0; i < shards; ++i)
-      memory.push_back(
-        sys.spawn(memory_tier, live->get()->memory, std::uint64_t{0}, view, i,
-                  clock()));
+      memory.push_back(sys.spawn(memory_tier, live->get()->memory,
+                                 std::uint64_t{0}, view, i, clock()));
     uut = sys.spawn(configurator, live, memory);
   }
 

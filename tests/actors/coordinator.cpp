@@ -26,7 +26,8 @@ struct fixture : actor_fixture {
     memory_options opts;
     opts.sweep_interval = std::chrono::hours(1);
     view = memory_store::make_view(opts, 1, 5);
-    memory = sys.spawn(memory_tier, opts, std::uint64_t{0}, view, std::size_t{0}, clock());
+    memory = sys.spawn(memory_tier, opts, std::uint64_t{0}, view,
+                       std::size_t{0}, clock());
     disk_handle = sys.spawn(fake_tier_actor, disk);
     open({});
   }

@@ -44,6 +44,7 @@ options unusual() {
   // What the flipped switches turned off, but the rules need.
   set("disk.commit_size", "4KiB");
   set("disk.max_pending_size", "5KiB");
+  set("node.max_memory", "0");
   return x;
 }
 

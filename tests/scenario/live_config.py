@@ -118,17 +118,19 @@ def test_reload(node, path):
 
 def test_budget(node, path):
     def share():
-        return int(client.config_get("memory.max_size")["memory.max_size"])
+        return node.tiers()["memory"]["capacity_bytes"]
 
     client = node.client()
     write_config(path, '[node]\nmax_memory = "256MiB"\n')
     node.process.send_signal(signal.SIGHUP)
     wait_until(lambda: client.config_get("maxmemory")
                == {"maxmemory": str(256 * MEBIBYTE)}, "the file's budget")
+    wait_until(lambda: share() != 6 * MEBIBYTE, "L1 keeps its bound")
     large = share()
     check(64 * MEBIBYTE < large < 256 * MEBIBYTE, f"L1 gets {large}")
     within(node, large)
     client.config_set("maxmemory", "128mb")
+    wait_until(lambda: share() < large, "L1 keeps its part")
     check(share() < large / 2 + MEBIBYTE, f"L1 gets {share()}")
     within(node, share())
     refused(client, "memory.max_size", "64MiB", "expected none beside")
