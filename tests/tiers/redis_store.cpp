@@ -60,10 +60,15 @@ private:
       char buf[4096];
       if (::recv(fd, buf, sizeof(buf), 0) > 0)
         ::send(fd, reply_.data(), reply_.size(), MSG_NOSIGNAL);
-      if (stay_open_)
+      if (stay_open_) {
         open.push_back(fd);
-      else
-        ::close(fd);
+        continue;
+      }
+      // What was not read would make the system take the reply back.
+      ::shutdown(fd, SHUT_WR);
+      while (::recv(fd, buf, sizeof(buf), 0) > 0)
+        ;
+      ::close(fd);
     }
     for (auto fd : open)
       ::close(fd);
