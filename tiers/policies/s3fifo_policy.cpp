@@ -6,8 +6,10 @@ namespace terrace {
 
 namespace {
 
-/// Hits in the small queue that earn a place in the main queue.
+/// Hits in the small queue that earn a place in the main queue, and what is
+/// enough while the small queue is over twice its share.
 constexpr std::uint8_t promotion_threshold = 2;
+constexpr std::uint8_t crowded_threshold = 1;
 
 /// Rounds in the main queue that hits can earn.
 constexpr std::uint8_t max_rounds = 3;
@@ -47,10 +49,11 @@ item_id s3fifo_policy::evict(std::int64_t now_ms) {
 item_id s3fifo_policy::evict_small(std::int64_t now_ms) {
   auto& q = queues_[small];
   auto x = q.front();
+  auto crowded = q.size() > queues_[main].size() / (small_share / 2 - 1);
   q.unlink(space_, x);
   if (expired(x, now_ms))
     return x;
-  if (accesses(x) < promotion_threshold) {
+  if (accesses(x) < (crowded ? crowded_threshold : promotion_threshold)) {
     ghosts_.insert(space_.hash(x), ghost_limit());
     return x;
   }

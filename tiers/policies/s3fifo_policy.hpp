@@ -5,9 +5,11 @@
 /// total size. What leaves it untouched (fewer than two hits) is evicted and
 /// remembered as a ghost; what was touched moves to the main queue, as does a
 /// ghost that returns. The main queue gives an item another round per hit, up
-/// to three. Readers raise a counter, no more. Weakness: an item whose hits
-/// come later than its stay in the small queue is lost once; the ghosts correct
-/// that at the second miss.
+/// to three. Readers raise a counter, no more. Not in the paper: while the main
+/// queue is being filled one hit is enough, or a cache that fills up for the
+/// first time would evict what was used once before what was not used at all.
+/// Weakness: an item whose hits come later than its stay in the small queue is
+/// lost once; the ghosts correct that at the second miss.
 #pragma once
 
 #include "tiers/policies/ghost_table.hpp"
