@@ -153,7 +153,7 @@ void auto_policy::change(std::int64_t now_ms) {
   engine_ = std::move(retired_[engine_name_]);
   if (!engine_)
     engine_ = make_policy(engine_name_, space_);
-  engine_->adopt(order, now_ms);
+  engine_->adopt(order, now_ms, &trials_.leader().policy());
 }
 
 // -- following a shadow -------------------------------------------------------
@@ -206,7 +206,7 @@ void auto_policy::stop_following(std::int64_t now_ms) {
   engine_name_ = trials_.leader().name();
   engine_ = make_policy(engine_name_, space_);
   if (capacity_ != 0)
-    engine_->adopt(order, now_ms);
+    engine_->adopt(order, now_ms, &trials_.leader().policy());
   else
     for (auto x : order) // nothing was evicted so far, none stood a test
       engine_->inserted(x, now_ms);

@@ -136,7 +136,19 @@ std::vector<item_id> hybrid_policy::order() const {
   return result;
 }
 
-void hybrid_policy::adopt(const std::vector<item_id>& xs, std::int64_t) {
+void hybrid_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
+                          const eviction_policy* model) {
+  auto* like = dynamic_cast<const hybrid_policy*>(model);
+  if (like && !like->heap_.empty()) {
+    auto known = like->heap_;
+    std::sort(known.begin(), known.end());
+    heap_.resize(xs.size()); // in order, so it is a heap
+    for (std::size_t i = 0; i < xs.size(); ++i) {
+      auto worth = known[i * known.size() / xs.size()].worth;
+      put(i, {now_ + worth - like->now_, xs[i]});
+    }
+    return;
+  }
   // As if each was used once, in this order, lately.
   auto step = 1 / (half_life * static_cast<double>(xs.size() + 1));
   heap_.reserve(xs.size());

@@ -55,9 +55,20 @@ std::vector<item_id> lfu_policy::order() const {
   return result;
 }
 
-void lfu_policy::adopt(const std::vector<item_id>& xs, std::int64_t) {
-  for (std::size_t i = 0; i < xs.size(); ++i)
-    enter(xs[i], static_cast<std::uint16_t>(uses_by_rank(i, xs.size())));
+void lfu_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
+                       const eviction_policy* model) {
+  auto* like = dynamic_cast<const lfu_policy*>(model);
+  auto known = like ? like->order() : std::vector<item_id>{};
+  for (std::size_t i = 0; i < xs.size(); ++i) {
+    if (known.empty()) {
+      enter(xs[i], static_cast<std::uint16_t>(uses_by_rank(i, xs.size())));
+      continue;
+    }
+    auto& from = like->space_[of_rank(known, i, xs.size())];
+    auto priority = static_cast<std::uint8_t>(from.queue - like->age_);
+    enter(xs[i], priority);
+    space_[xs[i]].mark = from.mark;
+  }
 }
 
 std::vector<item_id> lfu_policy::release() {

@@ -132,8 +132,12 @@ public:
   }
 
   /// Takes the items that another policy released over, the one to keep least
-  /// first. It must be empty. What it remembers of earlier items stays.
-  virtual void adopt(const std::vector<item_id>& xs, std::int64_t now_ms) {
+  /// first. It must be empty. What it remembers of earlier items stays. What it
+  /// cannot know of these, it takes from `model`: the same policy as it stands
+  /// with a sample of the same requests; null if there is none.
+  virtual void adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
+                     const eviction_policy* model = nullptr) {
+    (void)model;
     for (auto x : xs)
       inserted(x, now_ms);
   }

@@ -70,7 +70,7 @@ item_id s3fifo_policy::evict_main(std::int64_t now_ms) {
   for (auto left = q.count() * max_rounds; !q.empty(); --left) {
     auto x = q.front();
     q.unlink(space_, x);
-    auto n = std::min(accesses(x), max_rounds);
+    auto n = rounds(x);
     if (n == 0 || left == 0 || expired(x, now_ms))
       return x;
     accesses(x, static_cast<std::uint8_t>(n - 1));
@@ -79,12 +79,17 @@ item_id s3fifo_policy::evict_main(std::int64_t now_ms) {
   return 0;
 }
 
+std::uint8_t s3fifo_policy::rounds(item_id x) const noexcept {
+  return std::min(accesses(x), max_rounds);
+}
+
 std::size_t s3fifo_policy::ghost_limit() const noexcept {
   auto n = queues_[small].count() + queues_[main].count();
   return n - n / small_share;
 }
 
-void s3fifo_policy::adopt(const std::vector<item_id>& xs, std::int64_t) {
+void s3fifo_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
+                          const eviction_policy*) {
   // They have stood some test: only newcomers are to prove themselves.
   auto first = upper_part(xs, 1 - 1.0 / small_share);
   for (std::size_t i = 0; i < xs.size(); ++i) {
@@ -97,7 +102,13 @@ void s3fifo_policy::adopt(const std::vector<item_id>& xs, std::int64_t) {
 std::vector<item_id> s3fifo_policy::release() {
   std::vector<item_id> result;
   release_to(queues_[small], result);
+  auto first = static_cast<std::ptrdiff_t>(result.size());
   release_to(queues_[main], result);
+  // In the order in which they would leave: each has a round for each hit.
+  std::stable_sort(result.begin() + first, result.end(),
+                   [this](item_id x, item_id y) {
+                     return rounds(x) < rounds(y);
+                   });
   return result;
 }
 

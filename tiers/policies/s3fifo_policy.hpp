@@ -42,7 +42,8 @@ public:
     return queues_[small].front();
   }
 
-  void adopt(const std::vector<item_id>& xs, std::int64_t now_ms) override;
+  void adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
+             const eviction_policy* model) override;
 
   std::vector<item_id> release() override;
 
@@ -59,6 +60,9 @@ private:
   item_id evict_small(std::int64_t now_ms);
 
   item_id evict_main(std::int64_t now_ms);
+
+  /// Rounds that an item in the main queue has left.
+  std::uint8_t rounds(item_id x) const noexcept;
 
   std::size_t ghost_limit() const noexcept;
 

@@ -26,6 +26,10 @@ public:
     return policy_->name();
   }
 
+  const eviction_policy& policy() const noexcept {
+    return *policy_;
+  }
+
   std::size_t count() const noexcept {
     return count_;
   }

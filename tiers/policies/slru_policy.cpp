@@ -30,6 +30,14 @@ void slru_policy::accessed(item_id x, std::int64_t) {
   }
 }
 
+double slru_policy::guarded_share() const noexcept {
+  auto all = queues_[probation].size() + queues_[guarded].size();
+  if (all == 0)
+    return 0;
+  return static_cast<double>(queues_[guarded].size())
+         / static_cast<double>(all);
+}
+
 void slru_policy::erased(item_id x) {
   queues_[space_[x].queue].unlink(space_, x);
 }
@@ -40,6 +48,18 @@ item_id slru_policy::evict(std::int64_t) {
   if (x != 0)
     q.unlink(space_, x);
   return x;
+}
+
+void slru_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
+                        const eviction_policy* model) {
+  auto* like = dynamic_cast<const slru_policy*>(model);
+  auto share = like ? like->guarded_share() : 0;
+  auto first = upper_part(xs, share);
+  for (std::size_t i = 0; i < xs.size(); ++i) {
+    auto to = i < first ? probation : guarded;
+    space_[xs[i]].queue = to;
+    queues_[to].push_back(space_, xs[i]);
+  }
 }
 
 std::vector<item_id> slru_policy::release() {

@@ -156,8 +156,25 @@ item_id wtinylfu_policy::evict(std::int64_t now_ms) {
   return loser;
 }
 
-void wtinylfu_policy::adopt(const std::vector<item_id>& xs, std::int64_t) {
+void wtinylfu_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
+                            const eviction_policy* model) {
   sketch_.reserve(xs.size());
+  auto* like = dynamic_cast<const wtinylfu_policy*>(model);
+  if (like && like->count() != 0) {
+    window_share_ = like->window_share_;
+    step_ = like->step_;
+    std::vector<item_id> known;
+    for (auto queue : {probation, window, guarded})
+      append(like->queues_[queue], known);
+    for (std::size_t i = 0; i < xs.size(); ++i) {
+      auto twin = of_rank(known, i, xs.size());
+      auto uses = like->sketch_.frequency(like->space_.hash(twin));
+      for (; uses > 0; --uses)
+        sketch_.increment(space_.hash(xs[i]));
+      enter(queue_id{like->space_[twin].queue}, xs[i]);
+    }
+    return;
+  }
   for (std::size_t i = 0; i < xs.size(); ++i) {
     for (auto n = uses_by_rank(i, xs.size()); n > 0; --n)
       sketch_.increment(space_.hash(xs[i]));
