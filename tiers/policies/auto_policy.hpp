@@ -7,10 +7,12 @@
 /// This is how Blum and Burch ("On-line learning and the metrical task system
 /// problem", 2000) combine paging algorithms. A larger cache runs the policy
 /// itself; after a change the new one adopts the items in the order of the old
-/// one, and has to guess what it did not see. Nothing is flushed either way.
-/// Weaknesses: those of `policy_trials`; what a larger cache loses with each
-/// guess, one to three misses in a hundred where no policy is best for long;
-/// and a change walks over all its items at once.
+/// one. What it did not see, how often an item was used and how long ago, it
+/// takes from its own shadow: an item gets what the shadow knows of the one of
+/// the same rank. Nothing is flushed either way.
+/// Weaknesses: those of `policy_trials`; a larger cache loses something with
+/// each change, so where no policy is best for long it has one to three misses
+/// in a hundred more than the best; and a change walks over all items at once.
 #pragma once
 
 #include "tiers/policies/policy_base.hpp"

@@ -27,10 +27,9 @@ constexpr std::uint64_t least_look_interval = 16;
 
 // What is better, see the header.
 constexpr double least_gain = 0.002;
-constexpr double deviations = 2;
-constexpr double cost_to_follow = 0.2;
-constexpr double cost_to_rebuild = 0.3;
-constexpr double least_cost_to_rebuild = 0.08;
+constexpr double deviations = 3;
+constexpr double cost_to_move = 0.2;
+constexpr double least_cost_to_rebuild = 0.06;
 
 } // namespace
 
@@ -120,9 +119,9 @@ bool policy_trials::decide() {
       || gain < deviations * std::sqrt(to->differences))
     return false;
   auto strange = static_cast<double>(to->cache->strange_to(*from.cache));
-  auto cost = complete() ? strange * cost_to_follow
-                         : std::max(strange * cost_to_rebuild,
-                                    items * least_cost_to_rebuild);
+  auto cost = strange * cost_to_move;
+  if (!complete())
+    cost = std::max(cost, items * least_cost_to_rebuild);
   if (gain < cost)
     return false;
   in_use_ = static_cast<std::size_t>(to - trials_.begin());

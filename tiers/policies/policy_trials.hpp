@@ -11,10 +11,10 @@
 /// the one in use, older misses fading:
 ///  - it is a five-hundredth of the misses, so that nothing is done for
 ///  nothing;
-///  - it is two standard deviations of the requests on which they differed;
+///  - it is three standard deviations of the requests on which they differed;
 ///  - it would pay for the move: by experiment each item in which the shadows
-///    differ costs 0.2 misses; if the cache cannot follow the shadow 0.3, and
-///    at least 0.08 for each item at all.
+///    differ costs 0.2 misses; if the cache cannot follow the shadow, an item
+///    at all costs at least 0.06.
 /// Weaknesses: after a change of the requests the past has to fade first; in a
 /// cache that turns over some tens of times only in its life there is no time
 /// to learn; the shadows see no removal of a key that the cache does not hold.
