@@ -126,6 +126,7 @@ private:
   struct duty {
     single_flight<load_waiter>::id flight = 0;
     std::int64_t deadline_ms = 0;
+    std::chrono::steady_clock::time_point since;
   };
 
   // -- reading (coordinator_read.cpp) -----------------------------------------
@@ -140,7 +141,7 @@ private:
   void finish(std::uint64_t id);
 
   void promote(const tier_walk& steps, const std::vector<lookup>& results,
-               const std::vector<bool>& keep);
+               const std::vector<bool>& keep, std::uint32_t cost_us);
 
   /// `keep` is false if the key was changed during the look-up.
   void deliver(fetch_waiter& to, std::string_view key, const lookup& x,

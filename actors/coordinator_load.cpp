@@ -103,7 +103,8 @@ void coordinator_state::give_duty(single_flight<load_waiter>::id flight,
   ++counters_.loads;
   auto token = ++last_token_;
   duties_[token] = {flight,
-                    setup_.now() + static_cast<std::int64_t>(to.load_ms)};
+                    setup_.now() + static_cast<std::int64_t>(to.load_ms),
+                    std::chrono::steady_clock::now()};
   to.promise.deliver(claim{lookup::missed(), token});
   if (!ticking_) {
     ticking_ = true;
@@ -120,6 +121,7 @@ caf::result<mutation_result> coordinator_state::fulfil(std::uint64_t token,
   if (i == duties_.end())
     return make_error(errc::timeout, "the duty to load has passed on");
   auto flight = loads_.land(i->second.flight);
+  auto cost_us = microseconds_since(i->second.since);
   duties_.erase(i);
   record loaded{x.value, setup_.clock->next(setup_.now()), x.expires_ms, x.tags,
                 x.compress};
@@ -148,6 +150,8 @@ caf::result<mutation_result> coordinator_state::fulfil(std::uint64_t token,
   } else {
     change_group group;
     add(group, request, 0, std::move(x));
+    for (auto& loaded : group.puts)
+      loaded.cost_us = cost_us;
     send(group, request);
   }
   acknowledge(request);

@@ -111,7 +111,7 @@ void coordinator_state::finish(std::uint64_t id) {
       deliver(waiter, flight.key, x, flight.keep);
   }
   if (setup_.cache.promote)
-    promote(steps, results, keep);
+    promote(steps, results, keep, microseconds_since(started));
   latency_.record(std::chrono::steady_clock::now() - started);
   fences_.collect(walks_.empty() ? last_walk_ + 1 : walks_.begin()->first);
   quit_if_idle();
@@ -119,7 +119,8 @@ void coordinator_state::finish(std::uint64_t id) {
 
 void coordinator_state::promote(const tier_walk& steps,
                                 const std::vector<lookup>& results,
-                                const std::vector<bool>& keep) {
+                                const std::vector<bool>& keep,
+                                std::uint32_t cost_us) {
   // Nobody waits for a promotion: anonymous messages, in order like all others.
   for (std::size_t tier = 0; tier < setup_.tiers.size(); ++tier) {
     auto& to = setup_.tiers[tier];
@@ -127,7 +128,7 @@ void coordinator_state::promote(const tier_walk& steps,
     for (std::size_t i = 0; i < results.size(); ++i)
       if (keep[i] && steps.found_in(i) > tier
           && results[i].data.value.size() <= to.max_value_size)
-        xs.push_back({steps.all_keys()[i], results[i].data});
+        xs.push_back({steps.all_keys()[i], results[i].data, cost_us});
     if (xs.empty() || !to.health->readable.load(std::memory_order_relaxed))
       continue;
     counters_.promoted += xs.size();

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <span>
 
 namespace terrace {
 
@@ -16,6 +17,12 @@ constexpr auto bounds_ns = [] {
     result[i] = std::uint64_t{100'000} << (i - 9);
   return result;
 }();
+
+/// Those of ages, in milliseconds: from a tenth of a second to a month.
+constexpr std::array<std::uint64_t, 14> age_bounds_ms{
+  100,       1'000,      10'000,     60'000,      300'000,
+  600'000,   1'800'000,  3'600'000,  10'800'000,  21'600'000,
+  43'200'000, 86'400'000, 604'800'000, 2'592'000'000};
 
 std::string number(double x) {
   std::array<char, 64> buf;
@@ -63,19 +70,25 @@ public:
     sample(labels, std::to_string(value));
   }
 
-  /// One series of a histogram, buckets cumulative.
-  void series(const std::string& labels, const histogram& x) {
+  /// One series of a histogram, buckets cumulative. `unit`: nanoseconds in one
+  /// step of it.
+  void series(const std::string& labels, const histogram& x,
+              std::span<const std::uint64_t> bounds = bounds_ns,
+              std::uint64_t unit = 1) {
     std::uint64_t below = 0;
     std::size_t i = 0;
-    for (auto bound : bounds_ns) {
+    for (auto bound : bounds) {
       for (; i < x.counts.size() && histogram::upper_bound_ns(i) <= bound; ++i)
         below += x.counts[i];
-      sample(labels + ',' + label("le", seconds(bound)), std::to_string(below),
-             "_bucket");
+      sample(labels + ',' + label("le", seconds(bound * unit)),
+             std::to_string(below), "_bucket");
     }
     auto total = std::to_string(x.count());
     sample(labels + ",le=\"+Inf\"", total, "_bucket");
-    sample(labels, seconds(x.sum_ns), "_sum");
+    sample(labels,
+           number(static_cast<double>(x.sum_ns) * static_cast<double>(unit)
+                  / 1e9),
+           "_sum");
     sample(labels, total, "_count");
   }
 
@@ -175,6 +188,12 @@ void add_latencies(text_builder& out, const node_report& x) {
              "Duration of writes per batch.");
   for (auto& tier : x.tiers)
     out.series(tier_label(tier), tier.store_latency);
+  out.family("terrace_entry_age_seconds", "histogram",
+             "How old entries are or become, by what is measured.");
+  for (auto& tier : x.tiers)
+    for (auto& [name, age] : tier.ages)
+      out.series(tier_label(tier) + ',' + label("age", name), age,
+                 age_bounds_ms, 1'000'000);
   out.family("terrace_actor_duration_seconds", "histogram",
              "Duration of what an actor does, where it measures it.");
   for (auto& actor : x.actors)

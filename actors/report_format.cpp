@@ -34,6 +34,18 @@ json latency_json(const histogram& x) {
           {"p99", quantile(0.99)}};
 }
 
+json ages_json(const std::map<std::string, histogram>& xs) {
+  json result = json::object();
+  auto seconds = [](auto ms) { return static_cast<double>(ms) / 1e3; };
+  for (auto& [name, x] : xs)
+    result[name] = {{"count", x.count()},
+                    {"avg", seconds(x.mean_ns())},
+                    {"p50", seconds(x.quantile_ns(0.5))},
+                    {"p95", seconds(x.quantile_ns(0.95))},
+                    {"p99", seconds(x.quantile_ns(0.99))}};
+  return result;
+}
+
 std::uint64_t extra_of(const tier_status& x, const char* name) {
   auto i = x.extra.find(name);
   return i == x.extra.end() ? 0 : i->second;
@@ -83,6 +95,8 @@ json tier_json(const tier_status& x, std::size_t level) {
          {"raw_bytes", extra_of(x, "raw_bytes")},
          {"compressed_bytes", extra_of(x, "compressed_bytes")},
          {"ratio", to_json(compression_ratio(x))}};
+  if (!x.ages.empty())
+    result["ages_s"] = ages_json(x.ages);
   result["extra"] = json::object();
   for (auto& [name, value] : x.extra)
     result["extra"][name] = value;

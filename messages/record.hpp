@@ -66,13 +66,14 @@ typename Inspector::result_type inspect(Inspector& f, record& x) {
 struct entry {
   std::string key;
   record data;
+  std::uint32_t cost_us = 0; ///< time it took to get it here; 0: not known
 
   friend bool operator==(const entry&, const entry&) = default;
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, entry& x) {
-  return f(x.key, x.data);
+  return f(x.key, x.data, x.cost_us);
 }
 
 using entries = std::vector<entry>;

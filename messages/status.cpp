@@ -22,6 +22,8 @@ void tier_status::merge(const tier_status& x) {
   capacity_bytes += x.capacity_bytes;
   for (auto& [name, value] : x.extra)
     extra[name] += value;
+  for (auto& [name, age] : x.ages)
+    ages[name].merge(age);
   fetch_latency.merge(x.fetch_latency);
   store_latency.merge(x.store_latency);
 }

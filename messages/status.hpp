@@ -38,6 +38,9 @@ struct tier_status {
   std::uint64_t bytes = 0;
   std::uint64_t capacity_bytes = 0; ///< zero: no bound of its own
   counter_map extra;
+  /// How old entries of L1 are or become, by what is measured, see
+  /// memory_insight.hpp. Milliseconds stand where a histogram says nanoseconds.
+  std::map<std::string, histogram> ages;
   histogram fetch_latency; ///< per batch of look-ups; L1: sampled single hits
   histogram store_latency; ///< per batch of writes
 
@@ -51,7 +54,7 @@ template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, tier_status& x) {
   return f(x.tier, x.state, x.reason, x.lookups, x.hits, x.misses, x.errors,
            x.skipped, x.stores, x.store_errors, x.removes, x.evictions,
-           x.expirations, x.entries, x.bytes, x.capacity_bytes, x.extra,
+           x.expirations, x.entries, x.bytes, x.capacity_bytes, x.extra, x.ages,
            x.fetch_latency, x.store_latency);
 }
 

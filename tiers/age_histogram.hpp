@@ -37,9 +37,7 @@ public:
   /// Upper bound of the bucket that holds quantile `q` in [0, 1]; zero when
   /// empty.
   std::chrono::milliseconds quantile(double q) const {
-    histogram x;
-    x.counts.assign(counts_.begin(), counts_.end());
-    return std::chrono::milliseconds{x.quantile_ns(q)};
+    return std::chrono::milliseconds{snapshot().quantile_ns(q)};
   }
 
   void merge(const age_histogram& x) noexcept {
@@ -48,11 +46,9 @@ public:
     sum_ms_ += x.sum_ms_;
   }
 
-  /// Counts per bucket; `histogram::upper_bound_ns` tells their bounds, in
-  /// milliseconds here.
-  const std::array<std::uint64_t, histogram::bucket_count>&
-  counts() const noexcept {
-    return counts_;
+  /// For messages: milliseconds stand where it says nanoseconds.
+  histogram snapshot() const {
+    return {{counts_.begin(), counts_.end()}, sum_ms_};
   }
 
   friend bool operator==(const age_histogram&, const age_histogram&) = default;

@@ -63,9 +63,10 @@ void memory_insight::hit(std::uint64_t hash, std::uint32_t size,
 }
 
 void memory_insight::loaded(std::uint64_t hash, std::uint32_t size,
-                            std::int64_t now_ms) {
+                            std::uint32_t cost_us, std::int64_t now_ms) {
   access(hash, size, now_ms);
-  regret_.missed(hash, now_ms);
+  if (regret_.missed(hash, now_ms))
+    regret_cost_us_ += cost_us;
 }
 
 void memory_insight::evicted(std::uint64_t hash, std::int64_t written_ms,
@@ -95,27 +96,23 @@ std::size_t memory_insight::bytes() const noexcept {
 }
 
 void memory_insight::describe(std::uint64_t capacity_bytes,
-                              std::uint64_t gib_bytes, counter_map& out) const {
+                              std::uint64_t gib_bytes, tier_status& out) const {
   auto n = curve_.accesses();
   auto gain = curve_.gain(capacity_bytes, gib_bytes);
   auto of = [n](double ratio) {
     return static_cast<std::uint64_t>(
       std::llround(ratio * static_cast<double>(n)));
   };
-  out["curve_accesses"] += n;
-  out["curve_hits_now"] += of(gain.now);
-  out["curve_hits_plus_1gib"] += of(gain.then);
-  out["regrets"] += regret_.figures().regrets;
-  auto add = [&out](const std::string& name, const age_histogram& x) {
-    auto count = x.count();
-    out["age_" + name + "_count"] += count;
-    out["age_" + name + "_sum_ms"]
-      += count * static_cast<std::uint64_t>(x.mean().count());
-  };
-  add("at_hit", ages_.at_hit);
-  add("at_eviction", ages_.at_eviction);
-  add("at_end", ages_.lifetime);
-  add("between_hits", ages_.reuse);
+  auto& figures = out.extra;
+  figures["curve_accesses"] += n;
+  figures["curve_hits_now"] += of(gain.now);
+  figures["curve_hits_plus_1gib"] += of(gain.then);
+  figures["regrets"] += regret_.figures().regrets;
+  figures["regret_cost_us"] += regret_cost_us_;
+  out.ages["at_hit"].merge(ages_.at_hit.snapshot());
+  out.ages["at_eviction"].merge(ages_.at_eviction.snapshot());
+  out.ages["at_end"].merge(ages_.lifetime.snapshot());
+  out.ages["between_accesses"].merge(ages_.reuse.snapshot());
 }
 
 } // namespace terrace

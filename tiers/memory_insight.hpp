@@ -34,8 +34,10 @@ public:
   void hit(std::uint64_t hash, std::uint32_t size, std::int64_t written_ms,
            std::int64_t now_ms);
 
-  /// An entry came in that was not there: somebody missed it.
-  void loaded(std::uint64_t hash, std::uint32_t size, std::int64_t now_ms);
+  /// An entry came in that was not there: somebody missed it, and waited
+  /// `cost_us` for it, 0 if that is not known.
+  void loaded(std::uint64_t hash, std::uint32_t size, std::uint32_t cost_us,
+              std::int64_t now_ms);
 
   /// An entry may be about to come in: a hint.
   void anticipate(std::uint64_t hash) const noexcept {
@@ -68,16 +70,18 @@ public:
   ///                       that is 1 GiB larger, as an LRU cache would have
   ///                       them
   ///     regrets           keys that came in again after they had been evicted
-  ///     age_*_count, age_*_sum_ms
-  ///                       at hits, at eviction, at the end, between two hits;
-  ///                       the first and the last of the followed keys only
+  ///     regret_cost_us    time that took those who waited for them
+  ///
+  /// and ages: at_hit, at_eviction, at_end, between_accesses; the first and the
+  /// last of the followed keys only.
   void describe(std::uint64_t capacity_bytes, std::uint64_t gib_bytes,
-                counter_map& out) const;
+                tier_status& out) const;
 
 private:
   void access(std::uint64_t hash, std::uint32_t size, std::int64_t now_ms);
 
   std::size_t shards_;
+  std::uint64_t regret_cost_us_ = 0;
   miss_ratio_curve curve_;
   eviction_regret regret_;
   entry_ages ages_;

@@ -73,7 +73,7 @@ memory_store::memory_store(const memory_options& opts, memory_view_ptr view,
     max_bytes_(bounds(opts, view_->shards()).first),
     max_entries_(bounds(opts, view_->shards()).second),
     space_(table_),
-    policy_(make_policy(opts.policy, space_)),
+    policy_(make_policy(opts.policy, space_, &view_->policies())),
     insight_(view_->shards()) {
   table_.before_freeing([this] { drain(drained_with_writes); });
   ask_readers();
@@ -98,7 +98,7 @@ void memory_store::shed(std::size_t n) noexcept {
 bool memory_store::change_policy(std::string_view name) {
   if (name == policy_->name())
     return true;
-  auto fresh = make_policy(name, space_);
+  auto fresh = make_policy(name, space_, &view_->policies());
   if (!fresh)
     return false;
   drain(reader_slot::remembered);
@@ -204,7 +204,7 @@ memory_store::verdict memory_store::put_one(const entry& x, bool if_absent,
   } else {
     policy_->inserted(table_.id_of(*fresh), now_ms);
     insight_.loaded(hash, static_cast<std::uint32_t>(fresh->footprint()),
-                    now_ms);
+                    x.cost_us, now_ms);
   }
   return verdict::stored;
 }
@@ -312,7 +312,7 @@ void memory_store::describe(tier_status& out) {
   out.extra["aside_bytes"] += aside_bytes_;
   out.extra["moved"] += moves_;
   out.extra["shed_bytes"] += shed_bytes_;
-  insight_.describe(max_bytes_, one_gib / view_->shards(), out.extra);
+  insight_.describe(max_bytes_, one_gib / view_->shards(), out);
   policy_->describe(out.extra);
 }
 

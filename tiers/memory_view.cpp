@@ -17,7 +17,9 @@ void raise(std::atomic<std::uint64_t>& x) noexcept {
 
 memory_view::memory_view(std::size_t shards, std::size_t expected_entries,
                          std::uint64_t seed)
-  : seed_(seed), domain_(std::make_shared<epoch_domain>()) {
+  : seed_(seed),
+    domain_(std::make_shared<epoch_domain>()),
+    policies_(shards) {
   for (std::size_t i = 0; i < shards; ++i)
     tables_.push_back(
       std::make_unique<memory_table>(domain_, expected_entries / shards, seed));

@@ -4,6 +4,7 @@
 
 #include "messages/histogram.hpp"
 #include "tiers/memory_table.hpp"
+#include "tiers/policies/shared_trials.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -93,6 +94,11 @@ public:
     return *tables_[shard];
   }
 
+  /// What the eviction policies of the shards have in common.
+  policy_group& policies() noexcept {
+    return policies_;
+  }
+
   /// Where a shard is with reading what readers remembered.
   using access_cursor = std::vector<std::uint64_t>;
 
@@ -125,6 +131,7 @@ private:
   std::uint64_t seed_;
   std::shared_ptr<epoch_domain> domain_;
   std::vector<std::unique_ptr<memory_table>> tables_;
+  policy_group policies_;
   mutable latency_recorder latency_;
 };
 

@@ -215,6 +215,15 @@ void add_tiers(std::string& out, const info_facts& x) {
         .append(std::to_string(value));
     if (!line.empty())
       part.add("extra_" + std::string{to_string(t.tier)}, line);
+    line.clear();
+    for (auto& [name, age] : t.ages)
+      line.append(line.empty() ? "" : ",")
+        .append(name + "_count=" + std::to_string(age.count()))
+        .append("," + name + "_p50_ms=" + std::to_string(age.quantile_ns(0.5)))
+        .append("," + name
+                + "_p99_ms=" + std::to_string(age.quantile_ns(0.99)));
+    if (!line.empty())
+      part.add("ages_" + std::string{to_string(t.tier)}, line);
   }
 }
 

@@ -4,6 +4,14 @@
 
 namespace terrace {
 
+auto_policy::auto_policy(policy_space& space,
+                         std::shared_ptr<shared_trials> trials)
+  : policy_base(space), trials_(std::move(trials)) {
+  // A shard cannot follow a shadow that has the items of others too.
+  if (!trials_->alone())
+    run({}, 0);
+}
+
 // -- contract -----------------------------------------------------------------
 
 void auto_policy::inserted(item_id x, std::int64_t now_ms) {
@@ -49,7 +57,7 @@ void auto_policy::accessed(item_id x, std::int64_t now_ms) {
 }
 
 void auto_policy::erased(item_id x) {
-  trials_.erase(space_.hash(x));
+  trials_->erase(space_.hash(x));
   size_ -= space_.size(x);
   if (following())
     leave(x);
@@ -60,8 +68,9 @@ void auto_policy::erased(item_id x) {
 item_id auto_policy::evict(std::int64_t now_ms) {
   if (capacity_ == 0 && size_ > last_size_) {
     capacity_ = size_ - last_size_;
-    trials_.shrink(capacity_, now_ms);
-    find_victims();
+    trials_->shrink(capacity_, now_ms);
+    if (following())
+      find_victims();
   }
   item_id x = 0;
   if (!following())
@@ -86,7 +95,8 @@ std::vector<item_id> auto_policy::release() {
 }
 
 std::size_t auto_policy::bytes() const noexcept {
-  auto result = trials_.bytes() + by_hash_.bytes();
+  auto all = trials_->use([](policy_trials& x) { return x.bytes(); });
+  auto result = all / sharers() + by_hash_.bytes();
   if (engine_)
     result += engine_->bytes();
   for (auto& [name, x] : retired_)
@@ -96,14 +106,15 @@ std::size_t auto_policy::bytes() const noexcept {
 
 void auto_policy::describe(std::map<std::string, std::uint64_t>& out) const {
   std::uint64_t requests = 0;
+  auto in_use = current();
   for (auto& x : candidates()) {
     requests = std::max(requests, x.requests);
     std::string name{x.name};
     std::replace(name.begin(), name.end(), '-', '_');
-    out["policy_" + name + "_hits"] += x.hits;
-    out["policy_in_use_" + name] += x.name == current() ? 1 : 0;
+    out["policy_" + name + "_hits"] += x.hits / sharers();
+    out["policy_in_use_" + name] += x.name == in_use ? 1 : 0;
   }
-  out["policy_requests"] += requests;
+  out["policy_requests"] += requests / sharers();
   out["policy_switches"] += switches_;
 }
 
@@ -111,49 +122,56 @@ std::vector<std::uint64_t> auto_policy::dump() const {
   if (!following())
     return engine_->dump();
   // What the shadow does not have leaves first; it may have what left here.
-  auto& leader = trials_.leader();
   std::vector<std::uint64_t> result;
-  for (auto x = items_.front(); x != 0; x = space_[x].next)
-    if (!leader.contains(space_.hash(x)))
-      result.push_back(space_.hash(x));
-  for (auto hash : leader.dump())
-    if (by_hash_.find(hash) != 0)
-      result.push_back(hash);
+  trials_->use([&](policy_trials& trials) {
+    auto& leader = trials.leader();
+    for (auto x = items_.front(); x != 0; x = space_[x].next)
+      if (!leader.contains(space_.hash(x)))
+        result.push_back(space_.hash(x));
+    for (auto hash : leader.dump())
+      if (by_hash_.find(hash) != 0)
+        result.push_back(hash);
+  });
   return result;
 }
 
 // -- trials -------------------------------------------------------------------
 
 void auto_policy::try_out(item_id x, bool counts, std::int64_t now_ms) {
-  trials_.request({space_.hash(x), space_.size(x), space_.until_ms(x)}, counts,
-                  capacity_, now_ms, victims_);
+  trials_->request({space_.hash(x), space_.size(x), space_.until_ms(x)}, counts,
+                   capacity_, now_ms, victims_);
   // A queue that is never empty would keep what is done for ever.
   if (!following())
     victims_.clear();
+  else if (trials_->ranks() != all_ranks)
+    stop_following(now_ms);
   else if (victims_.size() > 4 * items_.count() + 64)
     find_victims();
-  if (trials_.crowded()) {
-    if (following())
-      stop_following(now_ms);
-    trials_.thin_out();
-  }
-  if (capacity_ != 0 && trials_.decide())
+  if (changes_ != trials_->changes())
     change(now_ms);
 }
 
 void auto_policy::change(std::int64_t now_ms) {
-  ++switches_;
+  changes_ = trials_->changes();
   if (following()) {
+    ++switches_;
     find_victims();
-    return;
+  } else if (leader_name() != engine_name_) {
+    ++switches_;
+    auto order = engine_->release();
+    retired_[engine_name_] = std::move(engine_);
+    run(order, now_ms);
   }
-  auto order = engine_->release();
-  retired_[engine_name_] = std::move(engine_);
-  engine_name_ = trials_.leader().name();
-  engine_ = std::move(retired_[engine_name_]);
-  if (!engine_)
-    engine_ = make_policy(engine_name_, space_);
-  engine_->adopt(order, now_ms, &trials_.leader().policy());
+}
+
+void auto_policy::run(const std::vector<item_id>& order, std::int64_t now_ms) {
+  trials_->use([&](policy_trials& trials) {
+    engine_name_ = trials.leader().name();
+    engine_ = std::move(retired_[engine_name_]);
+    if (!engine_)
+      engine_ = make_policy(engine_name_, space_);
+    engine_->adopt(order, now_ms, &trials.leader().policy());
+  });
 }
 
 // -- following a shadow -------------------------------------------------------
@@ -173,28 +191,32 @@ void auto_policy::leave(item_id x) {
 void auto_policy::find_victims() {
   victims_.clear();
   first_victim_ = 0;
-  for (auto x = items_.front(); x != 0; x = space_[x].next)
-    if (!trials_.leader().contains(space_.hash(x)))
-      victims_.push_back(space_.hash(x));
+  trials_->use([&](policy_trials& trials) {
+    for (auto x = items_.front(); x != 0; x = space_[x].next)
+      if (!trials.leader().contains(space_.hash(x)))
+        victims_.push_back(space_.hash(x));
+  });
 }
 
 item_id auto_policy::next_victim(std::int64_t now_ms) {
-  auto& leader = trials_.leader();
-  // Ends: each round takes a victim, or one item out of the shadow.
-  while (!items_.empty()) {
-    if (first_victim_ == victims_.size()) {
-      victims_.clear();
-      first_victim_ = 0;
-      if (leader.count() == 0)
-        break;
-      leader.shrink(leader.size() - 1, now_ms, &victims_);
+  return trials_->use([&](policy_trials& trials) {
+    auto& leader = trials.leader();
+    // Ends: each round takes a victim, or one item out of the shadow.
+    while (!items_.empty()) {
+      if (first_victim_ == victims_.size()) {
+        victims_.clear();
+        first_victim_ = 0;
+        if (leader.count() == 0)
+          break;
+        leader.shrink(leader.size() - 1, now_ms, &victims_);
+      }
+      auto hash = victims_[first_victim_++];
+      auto x = by_hash_.find(hash);
+      if (x != 0 && !leader.contains(hash))
+        return x;
     }
-    auto hash = victims_[first_victim_++];
-    auto x = by_hash_.find(hash);
-    if (x != 0 && !leader.contains(hash))
-      return x;
-  }
-  return items_.front();
+    return items_.front();
+  });
 }
 
 void auto_policy::stop_following(std::int64_t now_ms) {
@@ -203,13 +225,11 @@ void auto_policy::stop_following(std::int64_t now_ms) {
   by_hash_ = {};
   victims_.clear();
   first_victim_ = 0;
-  engine_name_ = trials_.leader().name();
-  engine_ = make_policy(engine_name_, space_);
   if (capacity_ != 0)
-    engine_->adopt(order, now_ms, &trials_.leader().policy());
-  else
-    for (auto x : order) // nothing was evicted so far, none stood a test
-      engine_->inserted(x, now_ms);
+    return run(order, now_ms);
+  run({}, now_ms);
+  for (auto x : order) // nothing was evicted so far, none stood a test
+    engine_->inserted(x, now_ms);
 }
 
 } // namespace terrace

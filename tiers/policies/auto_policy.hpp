@@ -16,7 +16,7 @@
 #pragma once
 
 #include "tiers/policies/policy_base.hpp"
-#include "tiers/policies/policy_trials.hpp"
+#include "tiers/policies/shared_trials.hpp"
 
 #include <algorithm>
 #include <map>
@@ -27,7 +27,7 @@ class auto_policy final : public policy_base {
 public:
   using candidate = policy_trials::candidate;
 
-  using policy_base::policy_base;
+  auto_policy(policy_space& space, std::shared_ptr<shared_trials> trials);
 
   std::string_view name() const noexcept override {
     return "auto";
@@ -40,7 +40,7 @@ public:
   /// Those the trials sample, if the policy in use wants none.
   std::uint64_t wanted_ranks() const noexcept override {
     return following() ? all_ranks
-                       : std::max(engine_->wanted_ranks(), trials_.ranks());
+                       : std::max(engine_->wanted_ranks(), trials_->ranks());
   }
 
   bool bears_delay() const noexcept override {
@@ -80,12 +80,12 @@ public:
 
   /// What each policy would have hit; requests are those sampled.
   std::vector<candidate> candidates() const {
-    return trials_.candidates();
+    return trials_->use([](policy_trials& x) { return x.candidates(); });
   }
 
   /// Name of the policy in use.
-  std::string_view current() const noexcept {
-    return trials_.leader().name();
+  std::string_view current() const {
+    return following() ? leader_name() : engine_name_;
   }
 
   /// How often it was changed.
@@ -98,9 +98,22 @@ private:
     return engine_ == nullptr;
   }
 
+  /// Shards that share the trials.
+  std::size_t sharers() const noexcept {
+    return static_cast<std::size_t>(trials_.use_count());
+  }
+
   void try_out(item_id x, bool counts, std::int64_t now_ms);
 
   void change(std::int64_t now_ms);
+
+  /// Of the trials, which may have changed since.
+  std::string_view leader_name() const {
+    return trials_->use([](policy_trials& x) { return x.leader().name(); });
+  }
+
+  /// Runs the policy of the trials' choice on these items.
+  void run(const std::vector<item_id>& order, std::int64_t now_ms);
 
   // -- following a shadow -----------------------------------------------------
 
@@ -115,7 +128,8 @@ private:
 
   void stop_following(std::int64_t now_ms);
 
-  policy_trials trials_;
+  std::shared_ptr<shared_trials> trials_;
+  std::uint64_t changes_ = 0; ///< of the trials, that were made here
   std::uint64_t switches_ = 0;
   std::uint64_t size_ = 0;      ///< of all items
   std::uint32_t last_size_ = 0; ///< of the newest

@@ -18,7 +18,8 @@ void eviction_policy::describe(std::map<std::string, std::uint64_t>&) const {
 }
 
 std::unique_ptr<eviction_policy> make_policy(std::string_view name,
-                                             policy_space& space) {
+                                             policy_space& space,
+                                             policy_group* group) {
   if (name == "fifo")
     return std::make_unique<fifo_policy>(space);
   if (name == "lru")
@@ -30,7 +31,8 @@ std::unique_ptr<eviction_policy> make_policy(std::string_view name,
   if (name == "adaptive")
     return std::make_unique<adaptive_policy>(space);
   if (name == "auto")
-    return std::make_unique<auto_policy>(space);
+    return std::make_unique<auto_policy>(
+      space, group ? group->trials() : std::make_shared<shared_trials>(1));
   if (name == "slru")
     return std::make_unique<slru_policy>(space);
   if (name == "w-tinylfu")

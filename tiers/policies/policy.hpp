@@ -165,9 +165,13 @@ inline constexpr std::string_view policy_names[]
   = {"fifo",   "lru",       "lfu",     "slru",  "adaptive",
      "hybrid", "w-tinylfu", "s3-fifo", "sieve", "auto"};
 
+class policy_group;
+
 /// A policy by its name in configuration. Null for a name that is not among
-/// `policy_names`. `space` must outlive it.
+/// `policy_names`. `space` must outlive it. `group`: see shared_trials.hpp; null
+/// if there are no other shards.
 std::unique_ptr<eviction_policy> make_policy(std::string_view name,
-                                             policy_space& space);
+                                             policy_space& space,
+                                             policy_group* group = nullptr);
 
 } // namespace terrace

@@ -103,7 +103,7 @@ void policy_trials::thin_out() {
     t.cache->keep([this](std::uint64_t hash) { return sampled(hash); });
 }
 
-bool policy_trials::decide() {
+bool policy_trials::decide(bool follows) {
   if (requests_ < next_look_)
     return false;
   auto items = static_cast<double>(leader().count());
@@ -120,7 +120,7 @@ bool policy_trials::decide() {
     return false;
   auto strange = static_cast<double>(to->cache->strange_to(*from.cache));
   auto cost = strange * cost_to_move;
-  if (!complete())
+  if (!follows || !complete())
     cost = std::max(cost, items * least_cost_to_rebuild);
   if (gain < cost)
     return false;

@@ -65,8 +65,9 @@ public:
   void thin_out();
 
   /// Looks, now and then, whether another policy is better, and takes it into
-  /// use. Returns whether it did.
-  bool decide();
+  /// use. Returns whether it did. `follows`: the cache does as the shadow in use
+  /// as long as that sees all.
+  bool decide(bool follows);
 
   /// The shadow of the policy in use.
   shadow_cache& leader() noexcept;
