@@ -179,28 +179,54 @@ CAF_TEST(sieve spares what was used and leaves it in its place) {
 
 CAF_TEST(s3 fifo sifts newcomers and remembers them) {
   bench x{"s3-fifo"};
+  // Adopted items are main but for the first tenth.
+  x.engine->adopt({bench::id(1), bench::id(2), bench::id(3), bench::id(4),
+                   bench::id(5), bench::id(6), bench::id(7), bench::id(8),
+                   bench::id(9), bench::id(10)},
+                  0);
+  x.in({11});
+  x.hit({1, 1, 11});
+  // Two hits take 1 to the main queue, where the first unused item goes.
+  CAF_CHECK_EQUAL(x.out(), 2u);
+  CAF_CHECK_EQUAL(x.order(), "11 3 4 5 6 7 8 9 10 1");
+  // One hit is not enough for 11, which two of eleven do not make crowded.
+  x.in({12});
+  CAF_CHECK_EQUAL(x.out(), 11u);
+  // It returns while it is a ghost, so it goes to the main queue.
+  x.in({11});
+  CAF_CHECK_EQUAL(x.order(), "12 3 4 5 6 7 8 9 10 1 11");
+}
+
+CAF_TEST(s3 fifo asks for one hit while main is being filled) {
+  bench x{"s3-fifo"};
   x.in({1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
-  x.hit({1, 1, 2});
-  // Two hits take 1 to the main queue; one is not enough for 2.
+  x.hit({1});
   CAF_CHECK_EQUAL(x.out(), 2u);
   CAF_CHECK_EQUAL(x.order(), "3 4 5 6 7 8 9 10 1");
-  // 2 returns while it is a ghost, so it goes to the main queue.
-  x.in({2});
-  CAF_CHECK_EQUAL(x.order(), "3 4 5 6 7 8 9 10 1 2");
-  CAF_CHECK_EQUAL(x.out(), 3u);
 }
 
 CAF_TEST(s3 fifo gives another round for each hit) {
   bench x{"s3-fifo"};
-  // Adopted items are main but for the first tenth.
   x.engine->adopt({bench::id(1), bench::id(2), bench::id(3)}, 0);
-  x.hit({1});
-  CAF_CHECK_EQUAL(x.order(), "1 2 3");
-  // 1 is all of the small queue, one third of everything. It was hit once.
-  CAF_CHECK_EQUAL(x.out(), 1u);
   x.hit({2});
+  // 1 is all of the small queue, and was not hit; 2 has a round left.
+  CAF_CHECK_EQUAL(x.order(), "1 3 2");
+  CAF_CHECK_EQUAL(x.out(), 1u);
   CAF_CHECK_EQUAL(x.out(), 3u);
   CAF_CHECK_EQUAL(x.out(), 2u);
+}
+
+CAF_TEST(an heir learns from a model) {
+  // The model's items 1, 2 and 3 were used once, twice and five times.
+  bench model{"lfu"};
+  model.in({1, 2, 3});
+  model.hit({2, 3, 3, 3, 3});
+  bench x{"lfu"};
+  policy_lesson lesson{*model.engine, {0, 1, 2}};
+  x.engine->adopt({bench::id(4), bench::id(5), bench::id(6)}, 0, &lesson);
+  // Three more uses take 4 to four, between 5 and 6.
+  x.hit({4, 4, 4});
+  CAF_CHECK_EQUAL(x.order(), "5 4 6");
 }
 
 CAF_TEST(hybrid weighs use against age) {

@@ -141,28 +141,34 @@ std::vector<item_id> adaptive_policy::order(std::int64_t now_ms) const {
   return result;
 }
 
+void adaptive_policy::learn(const std::vector<item_id>& xs,
+                            const policy_lesson& lesson) {
+  auto& model = static_cast<const adaptive_policy&>(lesson.model);
+  auto known = model.order(model.last_ms_);
+  auto scale = static_cast<double>(xs.size())
+               / static_cast<double>(known.size());
+  auto scaled = [scale](std::uint32_t n) {
+    return static_cast<std::uint32_t>(n * scale);
+  };
+  sketch_.reserve(xs.size());
+  for (std::size_t i = 0; i < xs.size(); ++i) {
+    auto x = xs[i];
+    auto twin = known[lesson.ranks[i]];
+    auto& from = model.records_[model.space_[twin].prev];
+    auto uses = model.sketch_.frequency(model.space_.hash(twin));
+    for (; uses > 0; --uses)
+      sketch_.increment(space_.hash(x));
+    space_[x].prev = static_cast<std::uint32_t>(i);
+    records_.push_back({x, requests_ - scaled(model.requests_ - from.last),
+                        scaled(from.interval), scaled(from.jitter)});
+    size_ += space_.size(x);
+  }
+}
+
 void adaptive_policy::adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
-                            const eviction_policy* model) {
-  auto* like = dynamic_cast<const adaptive_policy*>(model);
-  if (like && !like->records_.empty()) {
-    auto known = like->order(now_ms);
-    auto scale = static_cast<double>(xs.size())
-                 / static_cast<double>(known.size());
-    auto scaled = [scale](std::uint32_t n) {
-      return static_cast<std::uint32_t>(n * scale);
-    };
-    sketch_.reserve(xs.size());
-    for (std::size_t i = 0; i < xs.size(); ++i) {
-      auto twin = of_rank(known, i, xs.size());
-      auto& from = like->records_[like->space_[twin].prev];
-      auto uses = like->sketch_.frequency(like->space_.hash(twin));
-      for (; uses > 0; --uses)
-        sketch_.increment(space_.hash(xs[i]));
-      space_[xs[i]].prev = static_cast<std::uint32_t>(i);
-      records_.push_back({xs[i], requests_ - scaled(like->requests_ - from.last),
-                          scaled(from.interval), scaled(from.jitter)});
-      size_ += space_.size(xs[i]);
-    }
+                            const policy_lesson* lesson) {
+  if (lesson) {
+    learn(xs, *lesson);
     return;
   }
   for (std::size_t i = 0; i < xs.size(); ++i) {

@@ -49,7 +49,7 @@ public:
   item_id evict(std::int64_t now_ms) override;
 
   void adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
-             const eviction_policy* model) override;
+             const policy_lesson* lesson) override;
 
   std::vector<item_id> release() override;
 
@@ -70,6 +70,8 @@ private:
   };
 
   double score(const record& x, std::int64_t now_ms) const noexcept;
+
+  void learn(const std::vector<item_id>& xs, const policy_lesson& lesson);
 
   void tick(std::int64_t now_ms) noexcept;
 

@@ -1,8 +1,62 @@
 #include "tiers/policies/auto_policy.hpp"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 namespace terrace {
+
+namespace {
+
+/// Siblings on either side that say what an item is like.
+constexpr std::size_t reach = 32;
+
+/// Guesses for `n` items in the order of the policy `from` what place in the
+/// order of `to` each has: the mean place of the sampled items about the same
+/// place in `from`. Where one order says nothing about the other, all have the
+/// same then, and chance makes none of them valuable.
+std::vector<std::uint32_t> siblings_ranks(const shadow_cache& from,
+                                          const shadow_cache& to,
+                                          std::size_t n) {
+  auto known = to.ranks(from.dump());
+  if (known.empty())
+    return std::vector<std::uint32_t>(n);
+  std::vector<std::uint64_t> sums{0};
+  for (auto x : known)
+    sums.push_back(sums.back() + x);
+  std::vector<std::uint32_t> result;
+  result.reserve(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    auto at = i * known.size() / n;
+    auto first = at - std::min(at, reach);
+    auto last = std::min(at + reach + 1, known.size());
+    result.push_back(
+      static_cast<std::uint32_t>((sums[last] - sums[first]) / (last - first)));
+  }
+  return result;
+}
+
+/// The items by their ranks, those of one rank in the order given, and in
+/// `sorted` the rank of each. All ranks are below `n`.
+std::vector<item_id> sort_by_rank(const std::vector<item_id>& xs,
+                                  const std::vector<std::uint32_t>& ranks,
+                                  std::size_t n,
+                                  std::vector<std::uint32_t>& sorted) {
+  std::vector<std::size_t> next(n + 1);
+  for (auto rank : ranks)
+    ++next[rank + 1];
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  std::vector<item_id> result(xs.size());
+  sorted.resize(xs.size());
+  for (std::size_t i = 0; i < xs.size(); ++i) {
+    auto at = next[ranks[i]]++;
+    result[at] = xs[i];
+    sorted[at] = ranks[i];
+  }
+  return result;
+}
+
+} // namespace
 
 auto_policy::auto_policy(policy_space& space,
                          std::shared_ptr<shared_trials> trials)
@@ -138,15 +192,24 @@ std::vector<std::uint64_t> auto_policy::dump() const {
 // -- trials -------------------------------------------------------------------
 
 void auto_policy::try_out(item_id x, bool counts, std::int64_t now_ms) {
-  trials_->request({space_.hash(x), space_.size(x), space_.until_ms(x)}, counts,
-                   capacity_, now_ms, victims_);
+  auto hash = space_.hash(x);
+  if (!trials_->sampled(hash))
+    return;
+  auto crowded = trials_->request(
+    {hash, space_.size(x), space_.until_ms(x)}, counts, capacity_, now_ms,
+    victims_);
   // A queue that is never empty would keep what is done for ever.
   if (!following())
     victims_.clear();
-  else if (trials_->ranks() != all_ranks)
-    stop_following(now_ms);
   else if (victims_.size() > 4 * items_.count() + 64)
     find_victims();
+  if (crowded) {
+    if (following())
+      stop_following(now_ms);
+    trials_->thin_out();
+  }
+  if (capacity_ != 0)
+    trials_->decide();
   if (changes_ != trials_->changes())
     change(now_ms);
 }
@@ -164,13 +227,21 @@ void auto_policy::change(std::int64_t now_ms) {
   }
 }
 
-void auto_policy::run(const std::vector<item_id>& order, std::int64_t now_ms) {
+void auto_policy::run(const std::vector<item_id>& xs, std::int64_t now_ms) {
   trials_->use([&](policy_trials& trials) {
-    engine_name_ = trials.leader().name();
+    auto& model = trials.leader();
+    auto before = std::exchange(engine_name_, model.name());
     engine_ = std::move(retired_[engine_name_]);
     if (!engine_)
       engine_ = make_policy(engine_name_, space_);
-    engine_->adopt(order, now_ms, &trials.leader().policy());
+    if (model.count() == 0)
+      return engine_->adopt(xs, now_ms);
+    auto ranks = before.empty()
+                   ? model.ranks(hashes(xs))
+                   : siblings_ranks(trials.shadow(before), model, xs.size());
+    policy_lesson lesson{model.policy(), {}};
+    auto order = sort_by_rank(xs, ranks, model.count(), lesson.ranks);
+    engine_->adopt(order, now_ms, &lesson);
   });
 }
 

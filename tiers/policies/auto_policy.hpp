@@ -8,11 +8,12 @@
 /// problem", 2000) combine paging algorithms. A larger cache runs the policy
 /// itself; after a change the new one adopts the items in the order of the old
 /// one. What it did not see, how often an item was used and how long ago, it
-/// takes from its own shadow: an item gets what the shadow knows of the one of
-/// the same rank. Nothing is flushed either way.
-/// Weaknesses: those of `policy_trials`; a larger cache loses something with
-/// each change, so where no policy is best for long it has one to three misses
-/// in a hundred more than the best; and a change walks over all items at once.
+/// takes from its shadow: an item gets what the shadow knows of the sampled
+/// items that had the same place in the old order. Nothing is flushed either
+/// way. Weaknesses: those of `policy_trials`; a larger cache loses something
+/// with each change, so where no policy is best for long it has one to three
+/// misses in a hundred more than the best; and a change walks over all items at
+/// once.
 #pragma once
 
 #include "tiers/policies/policy_base.hpp"
@@ -113,7 +114,7 @@ private:
   }
 
   /// Runs the policy of the trials' choice on these items.
-  void run(const std::vector<item_id>& order, std::int64_t now_ms);
+  void run(const std::vector<item_id>& xs, std::int64_t now_ms);
 
   // -- following a shadow -----------------------------------------------------
 

@@ -137,16 +137,14 @@ std::vector<item_id> hybrid_policy::order() const {
 }
 
 void hybrid_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
-                          const eviction_policy* model) {
-  auto* like = dynamic_cast<const hybrid_policy*>(model);
-  if (like && !like->heap_.empty()) {
-    auto known = like->heap_;
+                          const policy_lesson* lesson) {
+  if (lesson) {
+    auto& model = static_cast<const hybrid_policy&>(lesson->model);
+    auto known = model.heap_;
     std::sort(known.begin(), known.end());
-    heap_.resize(xs.size()); // in order, so it is a heap
-    for (std::size_t i = 0; i < xs.size(); ++i) {
-      auto worth = known[i * known.size() / xs.size()].worth;
-      put(i, {now_ + worth - like->now_, xs[i]});
-    }
+    heap_.resize(xs.size());
+    for (std::size_t i = 0; i < xs.size(); ++i) // in order, so it is a heap
+      put(i, {now_ + known[lesson->ranks[i]].worth - model.now_, xs[i]});
     return;
   }
   // As if each was used once, in this order, lately.

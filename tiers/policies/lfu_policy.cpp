@@ -56,17 +56,17 @@ std::vector<item_id> lfu_policy::order() const {
 }
 
 void lfu_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
-                       const eviction_policy* model) {
-  auto* like = dynamic_cast<const lfu_policy*>(model);
-  auto known = like ? like->order() : std::vector<item_id>{};
-  for (std::size_t i = 0; i < xs.size(); ++i) {
-    if (known.empty()) {
+                       const policy_lesson* lesson) {
+  if (!lesson) {
+    for (std::size_t i = 0; i < xs.size(); ++i)
       enter(xs[i], static_cast<std::uint16_t>(uses_by_rank(i, xs.size())));
-      continue;
-    }
-    auto& from = like->space_[of_rank(known, i, xs.size())];
-    auto priority = static_cast<std::uint8_t>(from.queue - like->age_);
-    enter(xs[i], priority);
+    return;
+  }
+  auto& model = static_cast<const lfu_policy&>(lesson->model);
+  auto known = model.order();
+  for (std::size_t i = 0; i < xs.size(); ++i) {
+    auto& from = model.space_[known[lesson->ranks[i]]];
+    enter(xs[i], static_cast<std::uint8_t>(from.queue - model.age_));
     space_[xs[i]].mark = from.mark;
   }
 }

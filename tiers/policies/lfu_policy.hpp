@@ -40,7 +40,7 @@ public:
   item_id evict(std::int64_t now_ms) override;
 
   void adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
-             const eviction_policy* model) override;
+             const policy_lesson* lesson) override;
 
   std::vector<item_id> release() override;
 

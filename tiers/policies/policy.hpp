@@ -74,6 +74,18 @@ private:
   char* base_;
 };
 
+class eviction_policy;
+
+/// What a policy can learn about items that it adopts.
+struct policy_lesson {
+  /// The same policy as it stands with a sample of the same requests, not
+  /// empty.
+  const eviction_policy& model;
+  /// For each item, never falling: which one in the order of the model's
+  /// `dump` is most like it.
+  std::vector<std::uint32_t> ranks;
+};
+
 /// The caller guarantees: an item is inserted once, and erased, evicted or
 /// released once, in this order; in between the policy owns its links, queue
 /// and mark.
@@ -133,11 +145,10 @@ public:
 
   /// Takes the items that another policy released over, the one to keep least
   /// first. It must be empty. What it remembers of earlier items stays. What it
-  /// cannot know of these, it takes from `model`: the same policy as it stands
-  /// with a sample of the same requests; null if there is none.
+  /// cannot know of these, it takes from `lesson`, if there is one.
   virtual void adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
-                     const eviction_policy* model = nullptr) {
-    (void)model;
+                     const policy_lesson* lesson = nullptr) {
+    (void)lesson;
     for (auto x : xs)
       inserted(x, now_ms);
   }

@@ -65,12 +65,6 @@ protected:
     return static_cast<unsigned>(std::bit_width(n / (n - i)));
   }
 
-  /// The item of `xs` that ranks there as `i` ranks among `n`.
-  static item_id of_rank(const std::vector<item_id>& xs, std::size_t i,
-                         std::size_t n) noexcept {
-    return xs[i * xs.size() / n];
-  }
-
   void append(const item_list& xs, std::vector<item_id>& out) const {
     for (auto x = xs.front(); x != 0; x = space_[x].next)
       out.push_back(x);

@@ -138,6 +138,13 @@ const shadow_cache& policy_trials::leader() const noexcept {
   return *trials_[in_use_].cache;
 }
 
+const shadow_cache&
+policy_trials::shadow(std::string_view name) const noexcept {
+  return *std::find_if(trials_.begin(), trials_.end(), [=](const trial& t) {
+            return t.cache->name() == name;
+          })->cache;
+}
+
 std::size_t policy_trials::bytes() const noexcept {
   std::size_t result = 0;
   for (auto& x : trials_)

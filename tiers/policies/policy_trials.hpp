@@ -74,6 +74,9 @@ public:
 
   const shadow_cache& leader() const noexcept;
 
+  /// The shadow of one of the candidates.
+  const shadow_cache& shadow(std::string_view name) const noexcept;
+
   std::vector<candidate> candidates() const;
 
   /// Memory of all shadows.

@@ -89,7 +89,7 @@ std::size_t s3fifo_policy::ghost_limit() const noexcept {
 }
 
 void s3fifo_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
-                          const eviction_policy*) {
+                          const policy_lesson*) {
   // They have stood some test: only newcomers are to prove themselves.
   auto first = upper_part(xs, 1 - 1.0 / small_share);
   for (std::size_t i = 0; i < xs.size(); ++i) {
@@ -99,12 +99,11 @@ void s3fifo_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
   }
 }
 
-std::vector<item_id> s3fifo_policy::release() {
+std::vector<item_id> s3fifo_policy::order() const {
   std::vector<item_id> result;
-  release_to(queues_[small], result);
+  append(queues_[small], result);
   auto first = static_cast<std::ptrdiff_t>(result.size());
-  release_to(queues_[main], result);
-  // In the order in which they would leave: each has a round for each hit.
+  append(queues_[main], result);
   std::stable_sort(result.begin() + first, result.end(),
                    [this](item_id x, item_id y) {
                      return rounds(x) < rounds(y);
@@ -112,11 +111,16 @@ std::vector<item_id> s3fifo_policy::release() {
   return result;
 }
 
+std::vector<item_id> s3fifo_policy::release() {
+  auto result = order();
+  for (auto x : result)
+    space_[x].prev = space_[x].next = 0;
+  queues_[small] = queues_[main] = {};
+  return result;
+}
+
 std::vector<std::uint64_t> s3fifo_policy::dump() const {
-  std::vector<item_id> result;
-  append(queues_[small], result);
-  append(queues_[main], result);
-  return hashes(result);
+  return hashes(order());
 }
 
 } // namespace terrace

@@ -43,7 +43,7 @@ public:
   }
 
   void adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
-             const eviction_policy* model) override;
+             const policy_lesson* lesson) override;
 
   std::vector<item_id> release() override;
 
@@ -51,7 +51,7 @@ public:
     return ghosts_.bytes();
   }
 
-  /// The small queue, then the main queue.
+  /// The small queue, then the main queue, who has fewer rounds left first.
   std::vector<std::uint64_t> dump() const override;
 
 private:
@@ -60,6 +60,8 @@ private:
   item_id evict_small(std::int64_t now_ms);
 
   item_id evict_main(std::int64_t now_ms);
+
+  std::vector<item_id> order() const;
 
   /// Rounds that an item in the main queue has left.
   std::uint8_t rounds(item_id x) const noexcept;

@@ -1,5 +1,7 @@
 #include "tiers/policies/shadow_cache.hpp"
 
+#include <unordered_map>
+
 namespace terrace {
 
 struct shadow_cache::slot {
@@ -114,6 +116,20 @@ void shadow_cache::shrink(std::uint64_t capacity, std::int64_t now_ms,
       evicted->push_back(space_->hash(x));
     drop(x);
   }
+}
+
+std::vector<std::uint32_t>
+shadow_cache::ranks(const std::vector<std::uint64_t>& hashes) const {
+  std::unordered_map<std::uint64_t, std::uint32_t> known;
+  for (auto hash : dump())
+    known.emplace(hash, static_cast<std::uint32_t>(known.size()));
+  std::vector<std::uint32_t> result;
+  result.reserve(hashes.size());
+  for (auto hash : hashes) {
+    auto at = known.find(hash);
+    result.push_back(at != known.end() ? at->second : 0);
+  }
+  return result;
 }
 
 std::size_t shadow_cache::strange_to(const shadow_cache& x) const {

@@ -42,6 +42,11 @@ public:
     return index_.find(hash) != 0;
   }
 
+  /// For each of `hashes` the place that its item has, or would have, in
+  /// `dump`: 0 for who is not there.
+  std::vector<std::uint32_t>
+  ranks(const std::vector<std::uint64_t>& hashes) const;
+
   /// Number of items that `x` does not have.
   std::size_t strange_to(const shadow_cache& x) const;
 

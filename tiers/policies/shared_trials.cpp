@@ -11,23 +11,29 @@ constexpr std::uint64_t smoothing = 16;
 
 } // namespace
 
-void shared_trials::request(const shadow_request& x, bool counts,
+bool shared_trials::request(const shadow_request& x, bool counts,
                             std::uint64_t capacity, std::int64_t now_ms,
                             std::vector<std::uint64_t>& evicted) {
-  if (sample_rank(x.hash) > ranks())
-    return;
   std::lock_guard lock{mutex_};
-  auto all = whole(capacity);
-  trials_.request(x, counts, all, now_ms, evicted);
+  trials_.request(x, counts, whole(capacity), now_ms, evicted);
+  return trials_.crowded();
+}
+
+void shared_trials::thin_out() {
+  std::lock_guard lock{mutex_};
   if (trials_.crowded())
     trials_.thin_out();
   ranks_.store(trials_.ranks(), std::memory_order_relaxed);
-  if (all != 0 && trials_.decide(alone()))
+}
+
+void shared_trials::decide() {
+  std::lock_guard lock{mutex_};
+  if (trials_.decide(alone()))
     changes_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void shared_trials::erase(std::uint64_t hash) {
-  if (sample_rank(hash) > ranks())
+  if (!sampled(hash))
     return;
   std::lock_guard lock{mutex_};
   trials_.erase(hash);

@@ -27,6 +27,10 @@ public:
     return ranks_.load(std::memory_order_relaxed);
   }
 
+  bool sampled(std::uint64_t hash) const noexcept {
+    return sample_rank(hash) <= ranks();
+  }
+
   /// How often another policy was taken into use.
   std::uint64_t changes() const noexcept {
     return changes_.load(std::memory_order_relaxed);
@@ -42,12 +46,16 @@ public:
 
   // As in `policy_trials`. Capacities are those of the caller's shard.
 
-  /// Looks as well whether another policy is better. Keys that are not sampled
-  /// cost next to nothing.
-  void request(const shadow_request& x, bool counts, std::uint64_t capacity,
+  /// True if the shadows hold too much. The caller calls `thin_out` then.
+  bool request(const shadow_request& x, bool counts, std::uint64_t capacity,
                std::int64_t now_ms, std::vector<std::uint64_t>& evicted);
 
   void erase(std::uint64_t hash);
+
+  /// Nothing if another shard did so meanwhile.
+  void thin_out();
+
+  void decide();
 
   /// Tells the capacity of a shard that became full.
   void shrink(std::uint64_t capacity, std::int64_t now_ms);

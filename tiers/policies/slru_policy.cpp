@@ -30,14 +30,6 @@ void slru_policy::accessed(item_id x, std::int64_t) {
   }
 }
 
-double slru_policy::guarded_share() const noexcept {
-  auto all = queues_[probation].size() + queues_[guarded].size();
-  if (all == 0)
-    return 0;
-  return static_cast<double>(queues_[guarded].size())
-         / static_cast<double>(all);
-}
-
 void slru_policy::erased(item_id x) {
   queues_[space_[x].queue].unlink(space_, x);
 }
@@ -51,12 +43,13 @@ item_id slru_policy::evict(std::int64_t) {
 }
 
 void slru_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
-                        const eviction_policy* model) {
-  auto* like = dynamic_cast<const slru_policy*>(model);
-  auto share = like ? like->guarded_share() : 0;
-  auto first = upper_part(xs, share);
+                        const policy_lesson* lesson) {
+  auto first = lesson ? static_cast<const slru_policy&>(lesson->model)
+                          .queues_[probation]
+                          .count()
+                      : 0;
   for (std::size_t i = 0; i < xs.size(); ++i) {
-    auto to = i < first ? probation : guarded;
+    auto to = lesson && lesson->ranks[i] >= first ? guarded : probation;
     space_[xs[i]].queue = to;
     queues_[to].push_back(space_, xs[i]);
   }

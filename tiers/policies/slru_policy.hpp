@@ -37,7 +37,7 @@ public:
   item_id evict(std::int64_t now_ms) override;
 
   void adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
-             const eviction_policy* model) override;
+             const policy_lesson* lesson) override;
 
   std::vector<item_id> release() override;
 
@@ -46,9 +46,6 @@ public:
 
 private:
   enum queue_id : std::uint8_t { probation, guarded };
-
-  /// Share of the size that is protected now.
-  double guarded_share() const noexcept;
 
   item_list queues_[2]; ///< longest unused first
 };

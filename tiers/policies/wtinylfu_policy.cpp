@@ -157,21 +157,21 @@ item_id wtinylfu_policy::evict(std::int64_t now_ms) {
 }
 
 void wtinylfu_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
-                            const eviction_policy* model) {
+                            const policy_lesson* lesson) {
   sketch_.reserve(xs.size());
-  auto* like = dynamic_cast<const wtinylfu_policy*>(model);
-  if (like && like->count() != 0) {
-    window_share_ = like->window_share_;
-    step_ = like->step_;
+  if (lesson) {
+    auto& model = static_cast<const wtinylfu_policy&>(lesson->model);
+    window_share_ = model.window_share_;
+    step_ = model.step_;
     std::vector<item_id> known;
-    for (auto queue : {probation, window, guarded})
-      append(like->queues_[queue], known);
+    for (auto& queue : model.queues_)
+      model.append(queue, known);
     for (std::size_t i = 0; i < xs.size(); ++i) {
-      auto twin = of_rank(known, i, xs.size());
-      auto uses = like->sketch_.frequency(like->space_.hash(twin));
+      auto twin = known[lesson->ranks[i]];
+      auto uses = model.sketch_.frequency(model.space_.hash(twin));
       for (; uses > 0; --uses)
         sketch_.increment(space_.hash(xs[i]));
-      enter(queue_id{like->space_[twin].queue}, xs[i]);
+      enter(queue_id{model.space_[twin].queue}, xs[i]);
     }
     return;
   }
@@ -184,8 +184,8 @@ void wtinylfu_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
 
 std::vector<item_id> wtinylfu_policy::release() {
   std::vector<item_id> result;
-  for (auto queue : {probation, window, guarded})
-    release_to(queues_[queue], result);
+  for (auto& queue : queues_)
+    release_to(queue, result);
   full_ = false;
   return result;
 }
