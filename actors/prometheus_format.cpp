@@ -20,8 +20,8 @@ constexpr auto bounds_ns = [] {
 
 /// Those of ages, in milliseconds: from a tenth of a second to a month.
 constexpr std::array<std::uint64_t, 14> age_bounds_ms{
-  100,       1'000,      10'000,     60'000,      300'000,
-  600'000,   1'800'000,  3'600'000,  10'800'000,  21'600'000,
+  100,        1'000,      10'000,      60'000,       300'000,
+  600'000,    1'800'000,  3'600'000,   10'800'000,   21'600'000,
   43'200'000, 86'400'000, 604'800'000, 2'592'000'000};
 
 std::string number(double x) {
@@ -85,10 +85,10 @@ public:
     }
     auto total = std::to_string(x.count());
     sample(labels + ",le=\"+Inf\"", total, "_bucket");
-    sample(labels,
-           number(static_cast<double>(x.sum_ns) * static_cast<double>(unit)
-                  / 1e9),
-           "_sum");
+    sample(
+      labels,
+      number(static_cast<double>(x.sum_ns) * static_cast<double>(unit) / 1e9),
+      "_sum");
     sample(labels, total, "_count");
   }
 

@@ -19,6 +19,7 @@ reader_slot* epoch_domain::pool::acquire() {
     }
   }
   auto* x = new reader_slot;
+  x->rings = std::make_unique<access_ring[]>(writers);
   x->used.store(true, std::memory_order_relaxed);
   x->number = newest ? newest->number + 1 : 0;
   x->next = newest;
@@ -37,7 +38,8 @@ void epoch_domain::pool::release(reader_slot* x) {
 thread_local std::uint64_t epoch_domain::last_id_ = 0;
 thread_local reader_slot* epoch_domain::last_slot_ = nullptr;
 
-epoch_domain::epoch_domain() : pool_(std::make_shared<pool>()) {
+epoch_domain::epoch_domain(std::size_t writers)
+  : pool_(std::make_shared<pool>(writers)) {
   static std::atomic<std::uint64_t> ids{0};
   id_ = ids.fetch_add(1, std::memory_order_relaxed) + 1;
 }

@@ -19,13 +19,26 @@
 
 namespace terrace {
 
+/// The last things that one thread had to do with. The oldest are overwritten:
+/// who reads them late has lost some, and the thread never waits.
+struct alignas(64) access_ring {
+  static constexpr std::size_t size = 64;
+
+  std::atomic<std::uint64_t> count{0}; ///< ever remembered
+  std::array<std::atomic<std::uint32_t>, size> ids{};
+
+  /// For the owner.
+  void remember(std::uint32_t x) noexcept {
+    // Nobody else writes: no read-modify-write needed.
+    auto n = count.load(std::memory_order_relaxed);
+    ids[n % size].store(x, std::memory_order_relaxed);
+    count.store(n + 1, std::memory_order_release);
+  }
+};
+
 /// What one thread shows to the writers of one domain, and its own counters.
 /// Only the owning thread writes to it; anyone may read.
 struct alignas(128) reader_slot {
-  /// Accesses remembered. The oldest are overwritten: who reads them late has
-  /// lost some, and a reader never waits.
-  static constexpr std::size_t remembered = 256;
-
   std::atomic<std::uint64_t> epoch{0}; ///< 0: not inside a guard
   std::uint32_t depth = 0;             ///< guards of the owner, nested
   std::atomic<bool> used{false};
@@ -34,17 +47,7 @@ struct alignas(128) reader_slot {
   // Of slots in a domain's list; set once.
   std::size_t number = 0;
   reader_slot* next = nullptr;
-  // Apart from what every look-up writes: writers come by often to see that
-  // nothing is new.
-  alignas(128) std::atomic<std::uint64_t> accessed{0}; ///< ever remembered
-  std::array<std::atomic<std::uint64_t>, remembered> accesses{};
-
-  void remember(std::uint64_t x) noexcept {
-    // Only the owner writes: no read-modify-write needed.
-    auto n = accessed.load(std::memory_order_relaxed);
-    accesses[n % remembered].store(x, std::memory_order_relaxed);
-    accessed.store(n + 1, std::memory_order_release);
-  }
+  std::unique_ptr<access_ring[]> rings; ///< one per writer
 };
 
 /// One domain protects a set of tables. Thread-safe.
@@ -52,7 +55,8 @@ class epoch_domain {
 public:
   // -- constructors -----------------------------------------------------------
 
-  epoch_domain();
+  /// Readers keep a ring for each of so many writers.
+  explicit epoch_domain(std::size_t writers = 1);
 
   epoch_domain(const epoch_domain&) = delete;
 
@@ -127,12 +131,17 @@ private:
   /// slot. Slots are never freed before the pool, so writers walk them without
   /// a lock.
   struct pool {
+    explicit pool(std::size_t n) : writers(n) {
+      // nop
+    }
+
     ~pool();
 
     reader_slot* acquire();
 
     void release(reader_slot* x);
 
+    std::size_t writers;
     std::atomic<reader_slot*> first{nullptr};
     std::mutex mutex; ///< of whoever comes or goes
   };

@@ -75,7 +75,7 @@ memory_store::memory_store(const memory_options& opts, memory_view_ptr view,
     space_(table_),
     policy_(make_policy(opts.policy, space_, &view_->policies())),
     insight_(view_->shards()) {
-  table_.before_freeing([this] { drain(drained_with_writes); });
+  table_.before_freeing([this] { drain(drained_at_once); });
   ask_readers();
 }
 
@@ -101,7 +101,7 @@ bool memory_store::change_policy(std::string_view name) {
   auto fresh = make_policy(name, space_, &view_->policies());
   if (!fresh)
     return false;
-  drain(reader_slot::remembered);
+  drain(access_ring::size);
   fresh->adopt(policy_->release(), now_ms_);
   policy_ = std::move(fresh);
   ask_readers();

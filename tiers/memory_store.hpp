@@ -110,9 +110,9 @@ private:
     memory_table& table_;
   };
 
-  /// Accesses of each thread looked at with a write: readers that are much
-  /// faster than writers must not slow them down.
-  static constexpr std::size_t drained_with_writes = 16;
+  /// Accesses of each thread looked at in the course of writes: readers that
+  /// are much faster than writers must not slow them down.
+  static constexpr std::size_t drained_at_once = 32;
 
   // entries (memory_store.cpp)
 
@@ -166,7 +166,7 @@ private:
   space space_;
   std::unique_ptr<eviction_policy> policy_;
   memory_view::access_cursor drained_; ///< how far readers' accesses are seen
-  unsigned undrained_ = 0;             ///< evicting writes since
+  std::size_t undrained_ = 0;          ///< evicting writes since
   std::int64_t now_ms_ = 0;            ///< of the call at hand
   eviction_callback on_evict_;
   std::size_t entry_bytes_ = 0;

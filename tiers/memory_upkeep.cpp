@@ -14,9 +14,10 @@ namespace {
 constexpr int pages_at_once = 4;
 constexpr std::size_t page_allowance = 16 * memory_arena::page_size;
 
-/// Evicting writes after which readers' accesses are looked at, if the policy
-/// can do without.
-constexpr unsigned drain_every = 16;
+/// Readers' accesses are looked at after so many evicting writes: of so many
+/// entries one, as a policy of few entries needs to know before it evicts.
+constexpr std::size_t drain_share = 512;
+constexpr std::size_t most_undrained = 15;
 
 /// One ghost, of 8 bytes, for so many entries.
 constexpr std::size_t ghosts_share = 8;
@@ -32,7 +33,7 @@ constexpr int evictions_at_once = 4096;
 
 std::size_t memory_store::sweep(std::int64_t now_ms, std::size_t budget) {
   begin(now_ms);
-  drain(reader_slot::remembered);
+  drain(access_ring::size);
   budget = timers_.advance(now_ms, budget, [this](item_id id) {
     auto& node = table_.node(id);
     node.timer(0);
@@ -101,8 +102,8 @@ bool memory_store::evict_one(std::int64_t now_ms) {
 void memory_store::evict_to_bound(std::int64_t now_ms) {
   if (!over_bound())
     return;
-  if (!policy_->bears_delay() || ++undrained_ >= drain_every)
-    drain(drained_with_writes);
+  if (++undrained_ > std::min(table_.size() / drain_share, most_undrained))
+    drain(drained_at_once);
   for (auto n = evictions_at_once; n > 0 && over_bound(); --n)
     if (!evict_one(now_ms))
       return;

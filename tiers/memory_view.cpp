@@ -18,7 +18,7 @@ void raise(std::atomic<std::uint64_t>& x) noexcept {
 memory_view::memory_view(std::size_t shards, std::size_t expected_entries,
                          std::uint64_t seed)
   : seed_(seed),
-    domain_(std::make_shared<epoch_domain>()),
+    domain_(std::make_shared<epoch_domain>(shards)),
     policies_(shards) {
   for (std::size_t i = 0; i < shards; ++i)
     tables_.push_back(
@@ -41,7 +41,7 @@ const memory_node* memory_view::find(const epoch_domain::guard& pinned,
     node->touch();
     raise(slot.hits);
     if (table.reports(hash))
-      slot.remember(shard << 32 | table.id_of(*node));
+      slot.rings[shard].remember(table.id_of(*node));
   } else {
     node = nullptr;
     raise(slot.misses);

@@ -110,20 +110,17 @@ public:
   template <class F>
   void
   drain(std::size_t shard, access_cursor& at, std::size_t most, F&& f) const {
-    most = std::min(most, reader_slot::remembered);
+    most = std::min(most, access_ring::size);
     domain_->each_slot([&](const reader_slot& x) {
       if (x.number >= at.size())
         at.resize(x.number + 1);
       auto& next = at[x.number];
-      auto end = x.accessed.load(std::memory_order_acquire);
+      auto& ring = x.rings[shard];
+      auto end = ring.count.load(std::memory_order_acquire);
       if (end - next > most)
         next = end - most;
-      for (; next < end; ++next) {
-        auto seen = x.accesses[next % reader_slot::remembered].load(
-          std::memory_order_relaxed);
-        if (auto id = static_cast<item_id>(seen); seen >> 32 == shard && id)
-          f(id);
-      }
+      for (; next < end; ++next)
+        f(ring.ids[next % access_ring::size].load(std::memory_order_relaxed));
     });
   }
 

@@ -52,8 +52,9 @@ private:
 
 /// A policy and items of size 1 whose hash is their number.
 struct bench {
-  explicit bench(std::string_view policy, std::size_t n = 64)
-    : items(n), space(items), engine(make_policy(policy, space)) {
+  explicit bench(std::string_view policy, std::size_t n = 64,
+                 policy_group* group = nullptr)
+    : items(n), space(items), engine(make_policy(policy, space, group)) {
     for (std::size_t i = 0; i < n; ++i)
       items[i].hash = i;
   }
@@ -426,8 +427,9 @@ namespace {
 
 /// A cache of items of size 1, run by "auto".
 struct auto_cache {
-  auto_cache(std::size_t keys, std::size_t capacity)
-    : x("auto", keys + 1), resident(keys + 1), room(capacity) {
+  auto_cache(std::size_t keys, std::size_t capacity,
+             policy_group* group = nullptr)
+    : x("auto", keys + 1, group), resident(keys + 1), room(capacity) {
     for (std::size_t i = 0; i < x.items.size(); ++i)
       x.items[i].hash = mix(i);
   }
@@ -524,4 +526,34 @@ CAF_TEST(auto tries a large cache out on a sample) {
     CAF_CHECK(y.requests < 200'000 / 8 + 20'000);
   }
   CAF_CHECK_EQUAL(x.engine().dump().size(), 20'000u);
+}
+
+CAF_TEST(shards learn from each other) {
+  policy_group group{2};
+  auto_cache x{50'000, 5'000, &group};
+  auto_cache y{50'000, 5'000, &group};
+  std::mt19937 random{29};
+  auto key = [&] { return 1 + std::min(random() % 30'000, random() % 30'000); };
+  for (int i = 0; i < 100'000; ++i) {
+    x.get(key());
+    y.get(key());
+  }
+  // One set of trials, which sees a sample of both.
+  for (auto& seen : x.engine().candidates()) {
+    CAF_CHECK(seen.requests > 200'000 / 8);
+    CAF_CHECK(seen.requests < 200'000 / 2);
+  }
+  // Now what is good is recent, and only one shard sees that; what is found to
+  // be better is taken into use by both.
+  auto before = x.engine().switches();
+  for (unsigned i = 0; i < 600'000 && x.engine().switches() == before; ++i)
+    x.get(1 + (i / 5 + random() % 12'000) % 50'000);
+  CAF_CHECK(x.engine().switches() > before);
+  CAF_MESSAGE(y.engine().current() << ", then " << x.engine().current());
+  for (int i = 0; i < 100 || y.engine().current() != x.engine().current();
+       ++i) {
+    y.get(key());
+    CAF_REQUIRE(i < 100'000);
+  }
+  CAF_CHECK_EQUAL(x.engine().dump().size(), 5'000u);
 }

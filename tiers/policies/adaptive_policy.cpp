@@ -1,7 +1,9 @@
 #include "tiers/policies/adaptive_policy.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 namespace terrace {
@@ -102,23 +104,36 @@ void adaptive_policy::erased(item_id x) {
   take(space_[x].prev);
 }
 
-item_id adaptive_policy::evict(std::int64_t now_ms) {
-  if (records_.empty())
-    return 0;
-  auto all = records_.size() <= sample_size;
-  auto least = records_.size();
-  double least_score = 0;
-  for (std::size_t k = 0; k < std::min(sample_size, records_.size()); ++k) {
+std::size_t adaptive_policy::draw(std::span<std::size_t> out) noexcept {
+  auto n = std::min(out.size(), records_.size());
+  for (std::size_t k = 0; k < n; ++k) {
     random_ ^= random_ << 13;
     random_ ^= random_ >> 7;
     random_ ^= random_ << 17;
-    auto i = all ? k : random_ % records_.size();
+    out[k] = records_.size() <= out.size() ? k : random_ % records_.size();
+    __builtin_prefetch(&records_[out[k]]);
+  }
+  // They lie all over the memory: it is asked for all of them at once.
+  for (auto i : out.first(n))
+    __builtin_prefetch(&space_[records_[i].item]);
+  for (auto i : out.first(n))
+    sketch_.prefetch(space_.hash(records_[i].item));
+  return n;
+}
+
+item_id adaptive_policy::evict(std::int64_t now_ms) {
+  if (records_.empty())
+    return 0;
+  std::array<std::size_t, sample_size> drawn;
+  auto sample = std::span{drawn}.first(draw(drawn));
+  auto least = sample.front();
+  auto least_score = std::numeric_limits<double>::max();
+  for (auto i : sample) {
     if (expired(records_[i].item, now_ms)) {
       least = i;
       break;
     }
-    auto x = score(records_[i], now_ms);
-    if (least == records_.size() || x < least_score) {
+    if (auto x = score(records_[i], now_ms); x < least_score) {
       least = i;
       least_score = x;
     }

@@ -23,6 +23,8 @@
 #include "tiers/policies/frequency_sketch.hpp"
 #include "tiers/policies/policy_base.hpp"
 
+#include <span>
+
 namespace terrace {
 
 class adaptive_policy final : public policy_base {
@@ -35,6 +37,10 @@ public:
 
   bool wants_accesses() const noexcept override {
     return true;
+  }
+
+  double price() const noexcept override {
+    return 0.02;
   }
 
   void inserted(item_id x, std::int64_t now_ms) override;
@@ -70,6 +76,10 @@ private:
   };
 
   double score(const record& x, std::int64_t now_ms) const noexcept;
+
+  /// Chooses records at random, all there are if that is not more than fit;
+  /// returns how many.
+  std::size_t draw(std::span<std::size_t> out) noexcept;
 
   void learn(const std::vector<item_id>& xs, const policy_lesson& lesson);
 

@@ -153,8 +153,8 @@ std::size_t auto_policy::bytes() const noexcept {
   auto result = all / sharers() + by_hash_.bytes();
   if (engine_)
     result += engine_->bytes();
-  for (auto& [name, x] : retired_)
-    result += x ? x->bytes() : 0;
+  if (retired_)
+    result += retired_->bytes();
   return result;
 }
 
@@ -195,9 +195,8 @@ void auto_policy::try_out(item_id x, bool counts, std::int64_t now_ms) {
   auto hash = space_.hash(x);
   if (!trials_->sampled(hash))
     return;
-  auto crowded = trials_->request(
-    {hash, space_.size(x), space_.until_ms(x)}, counts, capacity_, now_ms,
-    victims_);
+  auto crowded = trials_->request({hash, space_.size(x), space_.until_ms(x)},
+                                  counts, capacity_, now_ms, victims_);
   // A queue that is never empty would keep what is done for ever.
   if (!following())
     victims_.clear();
@@ -222,7 +221,7 @@ void auto_policy::change(std::int64_t now_ms) {
   } else if (leader_name() != engine_name_) {
     ++switches_;
     auto order = engine_->release();
-    retired_[engine_name_] = std::move(engine_);
+    std::swap(retired_, engine_);
     run(order, now_ms);
   }
 }
@@ -231,8 +230,7 @@ void auto_policy::run(const std::vector<item_id>& xs, std::int64_t now_ms) {
   trials_->use([&](policy_trials& trials) {
     auto& model = trials.leader();
     auto before = std::exchange(engine_name_, model.name());
-    engine_ = std::move(retired_[engine_name_]);
-    if (!engine_)
+    if (!engine_ || engine_->name() != engine_name_)
       engine_ = make_policy(engine_name_, space_);
     if (model.count() == 0)
       return engine_->adopt(xs, now_ms);

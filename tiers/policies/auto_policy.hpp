@@ -44,10 +44,6 @@ public:
                        : std::max(engine_->wanted_ranks(), trials_->ranks());
   }
 
-  bool bears_delay() const noexcept override {
-    return !following() && engine_->bears_delay();
-  }
-
   void inserted(item_id x, std::int64_t now_ms) override;
 
   void replaced(item_id old, item_id fresh, bool moved,
@@ -144,8 +140,9 @@ private:
   // Then:
   std::unique_ptr<eviction_policy> engine_; ///< the policy in use
   std::string_view engine_name_;
-  /// Others that were in use: they still remember what they evicted.
-  std::map<std::string_view, std::unique_ptr<eviction_policy>> retired_;
+  /// What was in use before it: should it come back, it still remembers what
+  /// it evicted. More than one would take too much memory.
+  std::unique_ptr<eviction_policy> retired_;
 };
 
 } // namespace terrace

@@ -28,6 +28,10 @@ public:
     return true;
   }
 
+  double price() const noexcept override {
+    return 0.012;
+  }
+
   void inserted(item_id x, std::int64_t now_ms) override;
 
   void replaced(item_id old, item_id fresh, bool moved,

@@ -17,9 +17,8 @@ void eviction_policy::describe(std::map<std::string, std::uint64_t>&) const {
   // Most have none.
 }
 
-std::unique_ptr<eviction_policy> make_policy(std::string_view name,
-                                             policy_space& space,
-                                             policy_group* group) {
+std::unique_ptr<eviction_policy>
+make_policy(std::string_view name, policy_space& space, policy_group* group) {
   if (name == "fifo")
     return std::make_unique<fifo_policy>(space);
   if (name == "lru")

@@ -106,9 +106,11 @@ public:
     return wants_accesses() ? all_ranks : 0;
   }
 
-  /// Whether it does as well when accesses are reported some evictions late.
-  virtual bool bears_delay() const noexcept {
-    return !wants_accesses();
+  /// What it takes to run it in a cache of many items, as the share of misses
+  /// that it must save to be worth that: the reports cost readers, and lists,
+  /// counters or a heap cost the writer.
+  virtual double price() const noexcept {
+    return wants_accesses() ? 0.004 : 0;
   }
 
   /// An item that was not there came in.
@@ -179,8 +181,8 @@ inline constexpr std::string_view policy_names[]
 class policy_group;
 
 /// A policy by its name in configuration. Null for a name that is not among
-/// `policy_names`. `space` must outlive it. `group`: see shared_trials.hpp; null
-/// if there are no other shards.
+/// `policy_names`. `space` must outlive it. `group`: see shared_trials.hpp;
+/// null if there are no other shards.
 std::unique_ptr<eviction_policy> make_policy(std::string_view name,
                                              policy_space& space,
                                              policy_group* group = nullptr);

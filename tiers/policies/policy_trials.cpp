@@ -109,24 +109,32 @@ bool policy_trials::decide(bool follows) {
   auto items = static_cast<double>(leader().count());
   auto interval = static_cast<std::uint64_t>(items * look_interval);
   next_look_ = requests_ + std::max(interval, least_look_interval);
+  const bool rebuilds = !follows || !complete();
+  auto price = [rebuilds](const trial& x) {
+    return x.misses * (rebuilds ? 1 + x.cache->price() : 1);
+  };
   auto& from = trials_[in_use_];
   auto to = std::min_element(trials_.begin(), trials_.end(),
-                             [](const trial& x, const trial& y) {
-                               return x.misses < y.misses;
+                             [&](const trial& x, const trial& y) {
+                               return price(x) < price(y);
                              });
-  auto gain = from.misses - to->misses;
+  auto gain = price(from) - price(*to);
   if (gain <= 0 || gain < least_gain * from.misses
       || gain < deviations * std::sqrt(to->differences))
     return false;
   auto strange = static_cast<double>(to->cache->strange_to(*from.cache));
   auto cost = strange * cost_to_move;
-  if (!follows || !complete())
+  if (rebuilds)
     cost = std::max(cost, items * least_cost_to_rebuild);
   if (gain < cost)
     return false;
-  in_use_ = static_cast<std::size_t>(to - trials_.begin());
+  // Where two differ from each other, one of them differs from the third.
+  auto apart = to->differences;
   for (auto& t : trials_)
-    t.differences = 0;
+    t.differences += apart;
+  from.differences = apart;
+  to->differences = 0;
+  in_use_ = static_cast<std::size_t>(to - trials_.begin());
   return true;
 }
 

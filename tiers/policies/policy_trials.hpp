@@ -7,11 +7,13 @@
 /// they would hold more, the rate is halved. The nine shadows need 4 MiB then,
 /// and some 0.7 us for each sampled request, however large the cache is.
 ///
-/// A policy is called better if three things hold of what it missed less than
+/// A policy is called better if four things hold of what it missed less than
 /// the one in use, older misses fading:
 ///  - it is a five-hundredth of the misses, so that nothing is done for
 ///  nothing;
 ///  - it is three standard deviations of the requests on which they differed;
+///  - if the cache runs the policy itself, it is worth the time that takes: the
+///  policies' prices are added to their misses;
 ///  - it would pay for the move: by experiment each item in which the shadows
 ///    differ costs 0.2 misses; if the cache cannot follow the shadow, an item
 ///    at all costs at least 0.06.
@@ -65,8 +67,8 @@ public:
   void thin_out();
 
   /// Looks, now and then, whether another policy is better, and takes it into
-  /// use. Returns whether it did. `follows`: the cache does as the shadow in use
-  /// as long as that sees all.
+  /// use. Returns whether it did. `follows`: the cache does as the shadow in
+  /// use as long as that sees all.
   bool decide(bool follows);
 
   /// The shadow of the policy in use.

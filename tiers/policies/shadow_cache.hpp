@@ -30,6 +30,11 @@ public:
     return *policy_;
   }
 
+  /// That of its policy.
+  double price() const noexcept {
+    return policy_->price();
+  }
+
   std::size_t count() const noexcept {
     return count_;
   }

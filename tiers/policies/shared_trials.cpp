@@ -14,7 +14,9 @@ constexpr std::uint64_t smoothing = 16;
 bool shared_trials::request(const shadow_request& x, bool counts,
                             std::uint64_t capacity, std::int64_t now_ms,
                             std::vector<std::uint64_t>& evicted) {
-  std::lock_guard lock{mutex_};
+  std::unique_lock lock{mutex_, std::try_to_lock};
+  if (!lock)
+    return false;
   trials_.request(x, counts, whole(capacity), now_ms, evicted);
   return trials_.crowded();
 }
@@ -27,16 +29,17 @@ void shared_trials::thin_out() {
 }
 
 void shared_trials::decide() {
-  std::lock_guard lock{mutex_};
-  if (trials_.decide(alone()))
+  std::unique_lock lock{mutex_, std::try_to_lock};
+  if (lock && trials_.decide(alone()))
     changes_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void shared_trials::erase(std::uint64_t hash) {
   if (!sampled(hash))
     return;
-  std::lock_guard lock{mutex_};
-  trials_.erase(hash);
+  std::unique_lock lock{mutex_, std::try_to_lock};
+  if (lock)
+    trials_.erase(hash);
 }
 
 void shared_trials::shrink(std::uint64_t capacity, std::int64_t now_ms) {

@@ -44,7 +44,9 @@ public:
     return f(trials_);
   }
 
-  // As in `policy_trials`. Capacities are those of the caller's shard.
+  // As in `policy_trials`. Capacities are those of the caller's shard. While
+  // another shard has the trials, a request, an erasure or a decision is left
+  // out: it is a sample anyway, and nobody shall wait.
 
   /// True if the shadows hold too much. The caller calls `thin_out` then.
   bool request(const shadow_request& x, bool counts, std::uint64_t capacity,

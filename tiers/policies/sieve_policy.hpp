@@ -31,6 +31,10 @@ public:
 
   item_id evict(std::int64_t now_ms) override;
 
+  item_id next_in_line() const noexcept override {
+    return hand_ != 0 ? hand_ : items_.front();
+  }
+
   std::vector<item_id> release() override;
 
   std::vector<std::uint64_t> dump() const override;

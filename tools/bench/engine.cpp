@@ -9,6 +9,8 @@ constexpr std::uint64_t seed = 17;
 /// As in the memory tier.
 constexpr std::size_t sweep_budget = 16384;
 
+constexpr int tries = 64;
+
 } // namespace
 
 engine::engine(const memory_options& opts, std::size_t shards)
@@ -21,11 +23,22 @@ engine::engine(const memory_options& opts, std::size_t shards)
   }
 }
 
+std::unique_lock<std::mutex> engine::enter(shard& x) {
+  std::unique_lock lock{x.mutex, std::try_to_lock};
+  for (auto n = tries; !lock && n > 0; --n) {
+    __builtin_ia32_pause();
+    lock.try_lock();
+  }
+  if (!lock)
+    lock.lock();
+  return lock;
+}
+
 void engine::put(std::string_view key, std::string_view value,
                  std::int64_t now_ms) {
   auto copy = blob::copy(value);
   auto& to = shard_of(key);
-  absl::MutexLock lock{&to.mutex};
+  auto lock = enter(to);
   to.scratch.key = key;
   to.scratch.data.value = std::move(copy);
   to.scratch.data.version = ++to.last;
@@ -35,14 +48,14 @@ void engine::put(std::string_view key, std::string_view value,
 
 void engine::erase(std::string_view key, std::int64_t now_ms) {
   auto& to = shard_of(key);
-  absl::MutexLock lock{&to.mutex};
+  auto lock = enter(to);
   removal x{std::string{key}, ++to.last};
   to.store->remove(std::span{&x, 1}, now_ms);
 }
 
 void engine::sweep(std::int64_t now_ms) {
   for (auto& x : shards_) {
-    absl::MutexLock lock{&x->mutex};
+    auto lock = enter(*x);
     x->store->sweep(now_ms, sweep_budget);
   }
 }
@@ -50,7 +63,7 @@ void engine::sweep(std::int64_t now_ms) {
 engine_figures engine::figures() {
   engine_figures result;
   for (auto& x : shards_) {
-    absl::MutexLock lock{&x->mutex};
+    auto lock = enter(*x);
     x->store->describe(result.tier);
     result.callbacks += x->evicted;
   }

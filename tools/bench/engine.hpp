@@ -4,9 +4,8 @@
 #include "config/options.hpp"
 #include "tiers/memory_store.hpp"
 
-#include <absl/synchronization/mutex.h>
-
 #include <memory>
+#include <mutex>
 #include <string_view>
 #include <vector>
 
@@ -42,12 +41,16 @@ public:
 
 private:
   struct alignas(128) shard {
-    absl::Mutex mutex; ///< tries again for a while before it sleeps
+    std::mutex mutex;
     std::unique_ptr<memory_store> store;
     entry scratch;
     version_t last = 0;
     std::uint64_t evicted = 0;
   };
+
+  /// Tries for about a microsecond before it sleeps: writers do not stay
+  /// longer.
+  static std::unique_lock<std::mutex> enter(shard& x);
 
   shard& shard_of(std::string_view key) noexcept {
     return *shards_[view_->shard_of(view_->hash(key))];
