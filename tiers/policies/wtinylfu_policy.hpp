@@ -30,7 +30,7 @@ public:
   }
 
   double price() const noexcept override {
-    return 0.008;
+    return 0.012;
   }
 
   void inserted(item_id x, std::int64_t now_ms) override;
