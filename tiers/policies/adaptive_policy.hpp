@@ -40,7 +40,7 @@ public:
   }
 
   double price() const noexcept override {
-    return 0.02;
+    return 0.04;
   }
 
   void inserted(item_id x, std::int64_t now_ms) override;

@@ -29,7 +29,7 @@ public:
   }
 
   double price() const noexcept override {
-    return 0.012;
+    return 0.03;
   }
 
   void inserted(item_id x, std::int64_t now_ms) override;

@@ -28,6 +28,7 @@ constexpr std::uint64_t least_look_interval = 16;
 // What is better, see the header.
 constexpr double least_gain = 0.002;
 constexpr double deviations = 3;
+constexpr double price_alone = 0.25;
 constexpr double cost_to_move = 0.2;
 constexpr double least_cost_to_rebuild = 0.06;
 
@@ -103,15 +104,16 @@ void policy_trials::thin_out() {
     t.cache->keep([this](std::uint64_t hash) { return sampled(hash); });
 }
 
-bool policy_trials::decide(bool follows) {
+bool policy_trials::decide(bool alone) {
   if (requests_ < next_look_)
     return false;
   auto items = static_cast<double>(leader().count());
   auto interval = static_cast<std::uint64_t>(items * look_interval);
   next_look_ = requests_ + std::max(interval, least_look_interval);
-  const bool rebuilds = !follows || !complete();
-  auto price = [rebuilds](const trial& x) {
-    return x.misses * (rebuilds ? 1 + x.cache->price() : 1);
+  const bool rebuilds = !alone || !complete();
+  auto price = [=](const trial& x) {
+    auto share = rebuilds ? (alone ? price_alone : 1) : 0;
+    return x.misses * (1 + x.cache->price() * share);
   };
   auto& from = trials_[in_use_];
   auto to = std::min_element(trials_.begin(), trials_.end(),

@@ -199,8 +199,11 @@ expected<contest_result> run_mix(const request_mix& mix, const arena& x) {
   if (!after)
     return after.error();
   result.messages_sent = *after - *before;
-  for (auto& who : entrants)
+  for (auto& who : entrants) {
+    if (who.cache)
+      who.row.note = who.cache->note();
     result.rows.push_back(std::move(who.row));
+  }
   return result;
 }
 

@@ -23,6 +23,7 @@ struct contest_row {
   std::string name;
   bool own = false;                ///< Terrace's
   bool built = false;              ///< the figures below are there
+  std::string note;                ///< see `contestant::note`
   std::vector<contest_cell> cells; ///< one per number of threads
   request_tally all;               ///< of all rounds
   request_tally sampled; ///< of the same requests for every contestant

@@ -47,6 +47,9 @@ void print_table(const l1_options& opts, const contest_result& x) {
     table.add(line);
   }
   std::cout << table.str();
+  for (auto& row : x.rows)
+    if (!row.note.empty())
+      std::cout << row.name << ": " << row.note << '\n';
   if (x.handle_requests > 0)
     std::cout << "messages sent by the handle: " << count_text(x.messages_sent)
               << " for " << count_text(x.handle_requests) << " requests\n";
@@ -68,7 +71,8 @@ nlohmann::ordered_json to_json(const l1_options& opts,
                     {"requests", row.all.requests},
                     {"hits", row.all.hits},
                     {"misses", row.all.misses},
-                    {"hit_ratio", row.hit_ratio()}});
+                    {"hit_ratio", row.hit_ratio()},
+                    {"note", row.note}});
   }
   return {{"mix", x.mix.str()},
           {"capacity", x.capacity},

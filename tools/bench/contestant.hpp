@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace terrace::bench {
@@ -44,6 +45,11 @@ public:
 
   /// Makes all requests of `x`. Thread-safe.
   virtual request_tally run(const request_batch& x) = 0;
+
+  /// What else is worth telling at the end; mostly nothing.
+  virtual std::string note() {
+    return {};
+  }
 };
 
 using contestant_ptr = std::unique_ptr<contestant>;

@@ -69,6 +69,21 @@ public:
     return drive(engine_cache{engine_, now / milliseconds{1}}, x);
   }
 
+  /// Shards by the policy that they go by, if that can change.
+  std::string note() override {
+    constexpr std::string_view prefix = "policy_in_use_";
+    std::string result;
+    auto figures = engine_.figures().tier.extra;
+    for (auto& [name, shards] : figures)
+      if (name.starts_with(prefix) && shards > 0)
+        result += ' ' + name.substr(prefix.size()) + ' '
+                  + std::to_string(shards) + ',';
+    if (result.empty())
+      return {};
+    return "shards by policy in use:" + result
+           + " changes: " + std::to_string(figures["policy_switches"]);
+  }
+
 private:
   engine engine_;
 };
