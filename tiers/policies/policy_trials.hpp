@@ -13,7 +13,8 @@
 ///  nothing;
 ///  - it is three standard deviations of the requests on which they differed;
 ///  - if the cache runs the policy itself, it is worth the time that takes: the
-///  policies' prices are added to their misses;
+///  policies' prices are added to their misses, a quarter of them where there
+///  is one shard, and nobody waits for what its writer does;
 ///  - it would pay for the move: by experiment each item in which the shadows
 ///    differ costs 0.2 misses; if the cache cannot follow the shadow, an item
 ///    at all costs at least 0.06.
@@ -67,9 +68,9 @@ public:
   void thin_out();
 
   /// Looks, now and then, whether another policy is better, and takes it into
-  /// use. Returns whether it did. `follows`: the cache does as the shadow in
-  /// use as long as that sees all.
-  bool decide(bool follows);
+  /// use. Returns whether it did. `alone`: the cache has one shard, and
+  /// does as the shadow in use as long as that sees all.
+  bool decide(bool alone);
 
   /// The shadow of the policy in use.
   shadow_cache& leader() noexcept;
