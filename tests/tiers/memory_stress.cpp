@@ -204,3 +204,46 @@ CAF_TEST(random operations agree with a map) {
       CAF_REQUIRE(node->data() == model[key]);
   }
 }
+
+CAF_TEST(shards that share what they learn do not disturb each other) {
+  constexpr std::size_t shards = 4;
+  memory_options opts;
+  opts.max_size = 4 << 20;
+  auto view = memory_store::make_view(opts, shards, 3);
+  std::atomic<bool> done{false};
+  std::vector<std::thread> threads;
+  for (std::size_t shard = 0; shard < shards; ++shard)
+    threads.emplace_back([&, shard] {
+      memory_store store{opts, view, shard};
+      std::mt19937 random{static_cast<unsigned>(shard)};
+      for (int i = 0; i < rounds() * 1000; ++i) {
+        auto name = name_of(static_cast<int>(random() % (5 * names)));
+        if (view->shard_of(view->hash(name)) != shard)
+          continue;
+        auto version = static_cast<version_t>(i + 1);
+        entry x{name, {blob::copy(std::string(400, 'x')), version, 0, {}}};
+        store.put({&x, 1}, false, i / 100);
+        if (i % 5000 == 0)
+          store.sweep(i / 100, 1000);
+        if (i % 9000 == 0)
+          store.change_policy(i % 18'000 == 0 ? "auto" : "lru");
+      }
+    });
+  std::uint64_t found = 0;
+  std::thread reader{[&] {
+    std::mt19937 random{99};
+    while (!done) {
+      auto name = name_of(static_cast<int>(random() % (5 * names)));
+      auto pinned = view->pin();
+      auto* node = view->find(pinned, name, view->hash(name), 0);
+      found += node && node->bytes().size() == 400 ? 1 : 0;
+    }
+  }};
+  for (auto& x : threads)
+    x.join();
+  done = true;
+  reader.join();
+  CAF_CHECK(found > 0);
+  for (std::size_t shard = 0; shard < shards; ++shard)
+    CAF_CHECK(view->table(shard).size() > 0);
+}
