@@ -20,7 +20,7 @@ namespace terrace {
 /// the number of shards. Bytes are true costs: objects of the arena with their
 /// rounding, what entries have outside of it, the table's buckets, and what
 /// policy, timers and insight remember. Churn of mixed sizes leaves holes in
-/// the arena's pages; when pages exceed the bound by more than a sixteenth,
+/// the arena's pages; when pages exceed the bound by more than a 64th,
 /// their objects are moved together, a few pages a call.
 class memory_store final : public store {
 public:

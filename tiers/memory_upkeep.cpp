@@ -10,8 +10,9 @@ namespace terrace {
 namespace {
 
 /// Pages emptied in one call, and how far pages may exceed the bound before
-/// that begins: a sixteenth, and what a small cache has in hardly used pages.
+/// that begins: a 64th, and what a small cache has in hardly used pages.
 constexpr int pages_at_once = 4;
+constexpr std::size_t allowed_share = 64;
 constexpr std::size_t page_allowance = 16 * memory_arena::page_size;
 
 /// Readers' accesses are looked at after so many evicting writes: of so many
@@ -21,6 +22,10 @@ constexpr std::size_t most_undrained = 15;
 
 /// One ghost, of 8 bytes, for so many entries.
 constexpr std::size_t ghosts_share = 8;
+
+/// What instruments take grows in jumps, and the allocator keeps for a while
+/// what they had before: so much of it on top.
+constexpr std::size_t slack_share = 4;
 
 /// Below this, less of what instruments take counts: they need a few MiB.
 constexpr std::size_t small_cache = 32u << 20;
@@ -48,8 +53,10 @@ std::size_t memory_store::sweep(std::int64_t now_ms, std::size_t budget) {
   table_.arena().trim();
   insight_.fit(table_.size() / ghosts_share,
                view_->totals().hits / view_->shards());
+  auto aside = policy_->bytes() + insight_.bytes() + timers_.bytes();
+  aside += aside / slack_share;
   // A small cache does not pay for its instruments with all it has.
-  aside_bytes_ = std::min(policy_->bytes() + insight_.bytes() + timers_.bytes(),
+  aside_bytes_ = std::min(aside,
                           max_bytes_ / (max_bytes_ < small_cache ? 4 : 2));
   return budget;
 }
@@ -139,7 +146,7 @@ std::size_t memory_store::held() const noexcept {
 }
 
 void memory_store::compact() {
-  auto most = std::max(max_bytes_ + max_bytes_ / 16 + page_allowance,
+  auto most = std::max(max_bytes_ + max_bytes_ / allowed_share + page_allowance,
                        compact_above_);
   if (held() <= most)
     return;
