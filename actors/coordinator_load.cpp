@@ -150,8 +150,8 @@ caf::result<mutation_result> coordinator_state::fulfil(std::uint64_t token,
   } else {
     change_group group;
     add(group, request, 0, std::move(x));
-    for (auto& loaded : group.puts)
-      loaded.cost_us = cost_us;
+    for (auto& put : group.puts)
+      put.cost_us = cost_us;
     send(group, request);
   }
   acknowledge(request);

@@ -1,6 +1,7 @@
 #include "tiers/policies/s3fifo_policy.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace terrace {
 
@@ -102,12 +103,13 @@ void s3fifo_policy::adopt(const std::vector<item_id>& xs, std::int64_t,
 std::vector<item_id> s3fifo_policy::order() const {
   std::vector<item_id> result;
   append(queues_[small], result);
-  auto first = static_cast<std::ptrdiff_t>(result.size());
-  append(queues_[main], result);
-  std::stable_sort(result.begin() + first, result.end(),
-                   [this](item_id x, item_id y) {
-                     return rounds(x) < rounds(y);
-                   });
+  // Readers raise counters meanwhile: each is looked at once.
+  std::array<std::vector<item_id>, max_rounds + 1> by_rounds;
+  auto& q = queues_[main];
+  for (auto x = q.front(); x != 0; x = space_[x].next)
+    by_rounds[rounds(x)].push_back(x);
+  for (auto& xs : by_rounds)
+    result.insert(result.end(), xs.begin(), xs.end());
   return result;
 }
 
