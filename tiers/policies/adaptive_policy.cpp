@@ -182,6 +182,7 @@ void adaptive_policy::learn(const std::vector<item_id>& xs,
 
 void adaptive_policy::adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
                             const policy_lesson* lesson) {
+  records_.reserve(xs.size()); // growing would take the memory twice
   if (lesson) {
     learn(xs, *lesson);
     return;
