@@ -1,15 +1,10 @@
-// The only file that knows hiredis: that is why the connection stands here,
-// before the operations on keys. Those that walk are in redis_walk.cpp.
+// Operations on keys. Those that walk are in redis_walk.cpp.
+
 #include "tiers/redis_store.hpp"
 
 #include "tiers/redis_script.hpp"
 
-#include <hiredis/hiredis.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <new>
 
 namespace terrace {
@@ -29,184 +24,7 @@ constexpr std::size_t bytes_per_command = 1 << 20;
 /// Redis refuses expiries that overflow; a century is never in anyone's way.
 constexpr std::int64_t longest_life_ms = 100ll * 365 * 24 * 3600 * 1000;
 
-struct free_context {
-  void operator()(redisContext* x) const noexcept {
-    redisFree(x);
-  }
-};
-
-struct free_reply {
-  void operator()(redisReply* x) const noexcept {
-    freeReplyObject(x);
-  }
-};
-
-using context_ptr = std::unique_ptr<redisContext, free_context>;
-using reply_ptr = std::unique_ptr<redisReply, free_reply>;
-
-redis_reply view_of(const redisReply& x) {
-  std::string_view text{x.str ? x.str : "", x.str ? x.len : 0};
-  switch (x.type) {
-    case REDIS_REPLY_STRING:
-      return {reply_kind::text, text, 0, {}};
-    case REDIS_REPLY_STATUS:
-      return {reply_kind::status, text, 0, {}};
-    case REDIS_REPLY_ERROR:
-      return {reply_kind::error, text, 0, {}};
-    case REDIS_REPLY_INTEGER:
-      return {reply_kind::integer, {}, x.integer, {}};
-    case REDIS_REPLY_ARRAY: {
-      redis_reply result{reply_kind::array, {}, 0, {}};
-      result.elements.reserve(x.elements);
-      for (std::size_t i = 0; i < x.elements; ++i)
-        result.elements.push_back(view_of(*x.element[i]));
-      return result;
-    }
-    default:
-      return {};
-  }
-}
-
-timeval to_timeval(milliseconds x) noexcept {
-  return {static_cast<time_t>(x.count() / 1000),
-          static_cast<suseconds_t>(x.count() % 1000 * 1000)};
-}
-
 } // namespace
-
-// -- connection ---------------------------------------------------------------
-
-/// One connection to the server, or none at the moment.
-struct redis_store::connection {
-  enum class outcome { done, broken, failed };
-
-  redis_address where;
-  milliseconds connect_timeout;
-  milliseconds command_timeout;
-  std::string client_name;
-  std::shared_ptr<redis_figures> figures;
-  context_ptr context;
-  bool was_connected = false;
-  std::vector<reply_ptr> replies; ///< one per command of the latest pipeline
-  failure why;                    ///< what went wrong last
-
-  /// Sends `x` and reads one reply per command, over a new connection if there
-  /// is none or if the server has closed it meanwhile.
-  bool exchange(const redis_pipeline& x) {
-    const bool reused = context != nullptr;
-    if (!reused && !connect())
-      return false;
-    auto result = attempt(x);
-    if (result == outcome::broken && reused) {
-      figures->retried();
-      if (!connect())
-        return false;
-      result = attempt(x);
-    }
-    return result == outcome::done;
-  }
-
-  bool connect() {
-    auto limit = to_timeval(connect_timeout);
-    errno = 0;
-    auto* raw = where.path.empty()
-                  ? redisConnectWithTimeout(where.host.c_str(), where.port,
-                                            limit)
-                  : redisConnectUnixWithTimeout(where.path.c_str(), limit);
-    auto number = errno;
-    context.reset(raw);
-    if (!context) {
-      why = {errc::no_space, "no memory for a connection"};
-      return false;
-    }
-    if (context->err) {
-      socket_failed(number);
-      return false;
-    }
-    redisSetTimeout(raw, to_timeval(command_timeout));
-    if (where.path.empty())
-      redisEnableKeepAlive(raw);
-    if (!log_in())
-      return false;
-    figures->connected(std::exchange(was_connected, true));
-    return true;
-  }
-
-  bool log_in() {
-    redis_pipeline hello;
-    if (!where.user.empty())
-      hello.add({"AUTH", where.user, where.password});
-    else if (!where.password.empty())
-      hello.add({"AUTH", where.password});
-    if (where.db != 0)
-      hello.add({"SELECT", std::to_string(where.db)});
-    const auto needed = hello.commands;
-    hello.add({"CLIENT", "SETNAME", client_name});
-    if (attempt(hello) != outcome::done)
-      return false;
-    for (std::size_t i = 0; i < replies.size(); ++i) {
-      auto answer = view_of(*replies[i]);
-      auto problem = answer.is(reply_kind::error)
-                       ? translate_redis_error(answer.text)
-                       : failure{};
-      // The name is a label for operators, and a server may forbid it. But a
-      // server that has no room for a client says so in its first answer,
-      // whatever was asked.
-      if (problem && (i < needed || problem.code == errc::overloaded)) {
-        context.reset();
-        why = std::move(problem);
-        return false;
-      }
-    }
-    return true;
-  }
-
-  outcome attempt(const redis_pipeline& x) {
-    replies.clear();
-    auto left = std::string_view{x.bytes};
-    while (!left.empty()) {
-      auto n = ::send(context->fd, left.data(), left.size(), MSG_NOSIGNAL);
-      if (n >= 0)
-        left.remove_prefix(static_cast<std::size_t>(n));
-      else if (errno != EINTR)
-        return socket_failed(errno);
-    }
-    replies.reserve(x.commands);
-    while (replies.size() < x.commands) {
-      void* answer = nullptr;
-      errno = 0;
-      if (redisGetReply(context.get(), &answer) != REDIS_OK)
-        return socket_failed(errno);
-      replies.emplace_back(static_cast<redisReply*>(answer));
-    }
-    return outcome::done;
-  }
-
-  /// Translates what went wrong on the socket and closes it.
-  outcome socket_failed(int number) {
-    auto what = context->err;
-    auto* reader = context->reader;
-    const bool half_a_reply
-      = reader && (reader->ridx >= 0 || reader->pos < reader->len);
-    std::string text = what ? context->errstr : std::strerror(number);
-    // Nothing that is still unsent shall reach the server after the failure.
-    linger hard{1, 0};
-    ::setsockopt(context->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-    context.reset();
-    if (what == REDIS_ERR_PROTOCOL || (what == REDIS_ERR_EOF && half_a_reply)) {
-      why = {errc::protocol_violation, std::move(text)};
-      return outcome::failed;
-    }
-    if (number == EAGAIN || number == ETIMEDOUT || number == EINPROGRESS) {
-      why = {errc::timeout, "no answer in time: " + text};
-      return outcome::failed;
-    }
-    why = {errc::unavailable, std::move(text)};
-    const bool closed_by_server = what == REDIS_ERR_EOF || number == EPIPE
-                                  || number == ECONNRESET;
-    return closed_by_server ? outcome::broken : outcome::failed;
-  }
-};
 
 /// A write (`data` set) or a deletion.
 struct redis_store::change {
@@ -226,13 +44,8 @@ redis_store::redis_store(const redis_options& opts, redis_address where,
     codec_(std::move(coder)),
     figures_(std::move(figures)),
     names_(opts.prefix),
-    link_(std::make_unique<connection>()) {
+    link_(opts, std::move(where), std::move(client_name), figures_) {
   opts_.max_batch = std::max(opts_.max_batch, 1u);
-  link_->where = std::move(where);
-  link_->connect_timeout = opts.connect_timeout;
-  link_->command_timeout = opts.command_timeout;
-  link_->client_name = std::move(client_name);
-  link_->figures = figures_;
 }
 
 redis_store::~redis_store() = default;
@@ -475,15 +288,10 @@ void redis_store::append_change(const change& x, std::int64_t now_ms,
 // -- exchanging ---------------------------------------------------------------
 
 bool redis_store::exchange() {
-  replies_.clear();
-  if (!link_->exchange(pipeline_)) {
-    fail(link_->why);
-    return false;
-  }
-  replies_.reserve(link_->replies.size());
-  for (auto& x : link_->replies)
-    replies_.push_back(view_of(*x));
-  return true;
+  if (link_.exchange(pipeline_, replies_))
+    return true;
+  fail(link_.why());
+  return false;
 }
 
 const redis_reply* redis_store::answer(std::size_t i, reply_kind wanted,
@@ -507,14 +315,14 @@ const redis_reply* redis_store::answer(std::size_t i, reply_kind wanted,
 failure redis_store::fail(failure why) {
   figures_->failed(why.code);
   if (why.code == errc::protocol_violation)
-    link_->context.reset();
+    link_.close();
   last_failure_ = std::move(why);
   return last_failure_;
 }
 
 failure redis_store::fail_out_of_memory() {
   // Part of the replies may be unread.
-  link_->context.reset();
+  link_.close();
   return fail({errc::no_space, "no memory for a batch"});
 }
 

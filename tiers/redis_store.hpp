@@ -32,6 +32,7 @@
 
 #include "config/options.hpp"
 #include "tiers/codec.hpp"
+#include "tiers/redis_connection.hpp"
 #include "tiers/redis_figures.hpp"
 #include "tiers/redis_keys.hpp"
 #include "tiers/redis_protocol.hpp"
@@ -135,7 +136,6 @@ public:
   }
 
 private:
-  struct connection;
   struct change;
 
   // -- looking up -------------------------------------------------------------
@@ -204,7 +204,7 @@ private:
   std::shared_ptr<const codec> codec_;
   std::shared_ptr<redis_figures> figures_;
   redis_keys names_;
-  std::unique_ptr<connection> link_;
+  redis_connection link_;
   redis_pipeline pipeline_;          /// What is sent next.
   std::vector<redis_reply> replies_; /// One per command sent.
   std::string script_;       /// Name of the script in the server, if loaded.

@@ -1,0 +1,70 @@
+/// One connection to a Redis server, which is made when it is needed.
+///
+/// A batch that finds its connection closed by the other side is sent once more
+/// over a new one. Nothing is retried after a timeout, and any time limit that
+/// passes closes the connection, because later replies would be out of step.
+///
+/// Source: hiredis 0.14, which no other file knows.
+#pragma once
+
+#include "config/options.hpp"
+#include "tiers/redis_figures.hpp"
+#include "tiers/redis_protocol.hpp"
+#include "tiers/redis_url.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace terrace {
+
+/// One thread at a time.
+class redis_connection {
+public:
+  // -- constructors -----------------------------------------------------------
+
+  /// Takes the time limits of `opts`. `client_name`: a label for operators.
+  redis_connection(const redis_options& opts, redis_address where,
+                   std::string client_name,
+                   std::shared_ptr<redis_figures> figures);
+
+  ~redis_connection();
+
+  // -- use --------------------------------------------------------------------
+
+  /// Sends `x` and reads one reply per command into `replies`, which are views
+  /// that hold until the next call. False if that failed, see `why`.
+  bool exchange(const redis_pipeline& x, std::vector<redis_reply>& replies);
+
+  /// What went wrong in `exchange`.
+  const failure& why() const noexcept {
+    return why_;
+  }
+
+  /// The next exchange begins with a new connection.
+  void close() noexcept;
+
+private:
+  enum class outcome { done, broken, failed };
+
+  struct native;
+
+  bool connect();
+
+  bool log_in();
+
+  outcome attempt(const redis_pipeline& x);
+
+  outcome socket_failed(int number);
+
+  redis_address where_;
+  milliseconds connect_timeout_;
+  milliseconds command_timeout_;
+  std::string client_name_;
+  std::shared_ptr<redis_figures> figures_;
+  std::unique_ptr<native> native_;
+  bool was_connected_ = false;
+  failure why_;
+};
+
+} // namespace terrace
