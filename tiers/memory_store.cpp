@@ -72,7 +72,7 @@ memory_store::memory_store(const memory_options& opts, memory_view_ptr view,
     table_(view_->table(shard)),
     max_bytes_(bounds(opts, view_->shards()).first),
     max_entries_(bounds(opts, view_->shards()).second),
-    space_(table_),
+    space_(*this),
     policy_(make_policy(opts.policy, space_, &view_->policies())),
     insight_(view_->shards()) {
   table_.before_freeing([this] { drain(drained_at_once); });
@@ -111,8 +111,10 @@ bool memory_store::change_policy(std::string_view name) {
 
 // -- entries as policies see them ---------------------------------------------
 
-memory_store::space::space(memory_table& table) noexcept
-  : policy_space(table.arena().base() + policy_offset), table_(table) {
+memory_store::space::space(memory_store& owner) noexcept
+  : policy_space(owner.table_.arena().base() + policy_offset),
+    owner_(owner),
+    table_(owner.table_) {
   // nop
 }
 
@@ -126,6 +128,10 @@ std::uint32_t memory_store::space::size(item_id x) const noexcept {
 
 std::int64_t memory_store::space::until_ms(item_id x) const noexcept {
   return table_.node(x).until_ms();
+}
+
+bool memory_store::space::make_room(std::size_t bytes) noexcept {
+  return owner_.make_room(bytes);
 }
 
 // -- store --------------------------------------------------------------------

@@ -98,7 +98,7 @@ private:
   /// The entries as policies see them.
   class space final : public policy_space {
   public:
-    explicit space(memory_table& table) noexcept;
+    explicit space(memory_store& owner) noexcept;
 
     std::uint64_t hash(item_id x) const noexcept override;
 
@@ -106,7 +106,10 @@ private:
 
     std::int64_t until_ms(item_id x) const noexcept override;
 
+    bool make_room(std::size_t bytes) noexcept override;
+
   private:
+    memory_store& owner_;
     memory_table& table_;
   };
 
@@ -137,6 +140,8 @@ private:
   /// Asks the processor for what storing a key, and evicting for it, looks at.
   void look_ahead(std::uint64_t hash) const noexcept;
 
+  std::size_t most_aside() const noexcept;
+
   std::size_t bytes() const noexcept;
 
   bool over_bound() const noexcept;
@@ -145,13 +150,20 @@ private:
 
   void evict_to_bound(std::int64_t now_ms);
 
+  /// Takes room from the entries, some more with each call; true when all of it
+  /// is there, until the policy's memory is counted.
+  bool make_room(std::size_t bytes) noexcept;
+
   void drain(std::size_t most);
 
   /// Has readers remember what is of use now.
   void ask_readers();
 
-  /// Bytes taken from the system.
+  /// Bytes taken from the system, and those that are about to be.
   std::size_t held() const noexcept;
+
+  /// What `held` may be before pages are emptied.
+  std::size_t most_held() const noexcept;
 
   void compact();
 
@@ -176,6 +188,8 @@ private:
   timer_wheel timers_;
   memory_insight insight_;
   std::size_t aside_bytes_ = 0;   ///< of policy, timers, insight; last sweep
+  std::size_t room_bytes_ = 0;    ///< that the policy is about to take
+  bool room_given_ = false;       ///< all that it asked for
   std::size_t compact_above_ = 0; ///< bytes held, until the next sweep
   std::size_t shed_bytes_ = 0;    ///< of the bound, while memory is short
   std::uint64_t evictions_ = 0;

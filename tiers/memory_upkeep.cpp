@@ -4,6 +4,7 @@
 #include "tiers/memory_store.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace terrace {
 
@@ -30,6 +31,9 @@ constexpr std::size_t slack_share = 4;
 /// Below this, less of what instruments take counts: they need a few MiB.
 constexpr std::size_t small_cache = 32u << 20;
 
+/// In so many steps a policy gets the room that it asks for.
+constexpr std::size_t room_steps = 256;
+
 /// Entries evicted in one call, so that a bound that shrank does not hold up
 /// the shard.
 constexpr int evictions_at_once = 4096;
@@ -55,16 +59,29 @@ std::size_t memory_store::sweep(std::int64_t now_ms, std::size_t budget) {
                view_->totals().hits / view_->shards());
   auto aside = policy_->bytes() + insight_.bytes() + timers_.bytes();
   aside += aside / slack_share;
-  // A small cache does not pay for its instruments with all it has.
-  aside_bytes_ = std::min(aside,
-                          max_bytes_ / (max_bytes_ < small_cache ? 4 : 2));
+  aside_bytes_ = std::min(aside, most_aside());
+  if (std::exchange(room_given_, false))
+    room_bytes_ = 0; // is in use, and counted
   return budget;
 }
 
 // -- bounds -------------------------------------------------------------------
 
+/// A small cache does not pay for its instruments with all it has.
+std::size_t memory_store::most_aside() const noexcept {
+  return max_bytes_ / (max_bytes_ < small_cache ? 4 : 2);
+}
+
 std::size_t memory_store::bytes() const noexcept {
-  return entry_bytes_ + table_.array_bytes() + aside_bytes_;
+  return entry_bytes_ + table_.array_bytes() + aside_bytes_ + room_bytes_;
+}
+
+bool memory_store::make_room(std::size_t bytes) noexcept {
+  auto all = std::min(bytes, most_aside());
+  room_bytes_ = std::min(all, room_bytes_ + all / room_steps + page_allowance);
+  room_given_ = room_bytes_ == all && (!over_bound() || table_.size() == 0)
+                && held() <= most_held();
+  return room_given_;
 }
 
 bool memory_store::over_bound() const noexcept {
@@ -142,12 +159,16 @@ void memory_store::ask_readers() {
 
 std::size_t memory_store::held() const noexcept {
   return table_.arena().page_bytes() + outside_bytes_ + table_.array_bytes()
-         + aside_bytes_;
+         + aside_bytes_ + room_bytes_;
+}
+
+std::size_t memory_store::most_held() const noexcept {
+  return std::max(max_bytes_ + max_bytes_ / allowed_share + page_allowance,
+                  compact_above_);
 }
 
 void memory_store::compact() {
-  auto most = std::max(max_bytes_ + max_bytes_ / allowed_share + page_allowance,
-                       compact_above_);
+  auto most = most_held();
   if (held() <= most)
     return;
   table_.reclaim();

@@ -39,6 +39,14 @@ public:
     return items_[x / stride].until_ms;
   }
 
+  bool make_room(std::size_t bytes) noexcept override {
+    wanted = bytes;
+    return bytes <= room;
+  }
+
+  std::size_t wanted = 0; ///< memory, last time
+  std::size_t room = SIZE_MAX;
+
 private:
   std::vector<test_item>& items_;
 };

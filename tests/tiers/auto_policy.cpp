@@ -148,3 +148,25 @@ CAF_TEST(shards learn from each other) {
   }
   CAF_CHECK_EQUAL(x.engine().dump().size(), 5'000u);
 }
+
+CAF_TEST(auto changes a large cache when there is room for the new policy) {
+  auto_cache x{200'000, 10'000};
+  auto scan_and_loop = [&x](std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i)
+      x.get(1 + i % 15'000);
+  };
+  std::mt19937 random{29};
+  for (std::size_t i = 0; i < 300'000; ++i)
+    x.get(20'000 + i / 10 + random() % 12'500);
+  auto before = std::string{x.engine().current()};
+  x.x.space.room = 0;
+  x.x.space.wanted = 0;
+  scan_and_loop(600'000);
+  CAF_MESSAGE(before << " wants " << x.x.space.wanted << " bytes");
+  CAF_CHECK(x.x.space.wanted > 0);
+  CAF_CHECK_EQUAL(x.engine().current(), before);
+  x.x.space.room = SIZE_MAX;
+  scan_and_loop(15'000);
+  CAF_CHECK_NOT_EQUAL(x.engine().current(), before);
+  CAF_CHECK_EQUAL(x.engine().dump().size(), 10'000u);
+}

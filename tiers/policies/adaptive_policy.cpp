@@ -21,6 +21,9 @@ constexpr double lifetime_weight = 1;
 /// A steady interval's jitter is at most one part in this many.
 constexpr std::uint32_t steadiness = 4;
 
+/// Room for one record more in so many is made at once.
+constexpr std::size_t growth = 8;
+
 /// Share of a new value in the mean time between requests.
 constexpr double rate_share = 1.0 / 1024;
 
@@ -63,6 +66,8 @@ void adaptive_policy::inserted(item_id x, std::int64_t now_ms) {
   sketch_.reserve(records_.size() + 1);
   sketch_.increment(space_.hash(x));
   space_[x].prev = static_cast<std::uint32_t>(records_.size());
+  if (records_.size() == records_.capacity())
+    records_.reserve(records_.size() + records_.size() / growth + 16);
   records_.push_back({x, requests_});
   size_ += space_.size(x);
 }

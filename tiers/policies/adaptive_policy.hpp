@@ -63,6 +63,10 @@ public:
     return records_.capacity() * sizeof(record) + sketch_.bytes();
   }
 
+  std::size_t bytes_for(std::size_t n) const noexcept override {
+    return n * sizeof(record) + frequency_sketch::bytes_for(n);
+  }
+
   /// By score, the least first.
   std::vector<std::uint64_t> dump() const override;
 

@@ -11,6 +11,10 @@ namespace {
 /// Siblings on either side that say what an item is like.
 constexpr std::size_t reach = 32;
 
+/// Memory for each item while it is handed from one policy to another.
+constexpr std::size_t bytes_to_move = 2 * sizeof(item_id)
+                                      + 2 * sizeof(std::uint32_t);
+
 /// Guesses for `n` items in the order of the policy `from` what place in the
 /// order of `to` each has: the mean place of the sampled items about the same
 /// place in `from`. Where one order says nothing about the other, all have the
@@ -76,6 +80,7 @@ void auto_policy::inserted(item_id x, std::int64_t now_ms) {
   made_room_ = false;
   last_size_ = space_.size(x);
   size_ += last_size_;
+  ++count_;
   if (following())
     enter(x);
   else
@@ -113,6 +118,7 @@ void auto_policy::accessed(item_id x, std::int64_t now_ms) {
 void auto_policy::erased(item_id x) {
   trials_->erase(space_.hash(x));
   size_ -= space_.size(x);
+  --count_;
   if (following())
     leave(x);
   else
@@ -133,6 +139,7 @@ item_id auto_policy::evict(std::int64_t now_ms) {
     leave(x);
   if (x != 0) {
     size_ -= space_.size(x);
+    --count_;
     made_room_ = true;
   }
   return x;
@@ -140,6 +147,7 @@ item_id auto_policy::evict(std::int64_t now_ms) {
 
 std::vector<item_id> auto_policy::release() {
   size_ = 0;
+  count_ = 0;
   if (!following())
     return engine_->release();
   std::vector<item_id> result;
@@ -214,22 +222,39 @@ void auto_policy::try_out(item_id x, bool counts, std::int64_t now_ms) {
 }
 
 void auto_policy::change(std::int64_t now_ms) {
-  changes_ = trials_->changes();
+  auto changes = trials_->changes();
   if (following()) {
     ++switches_;
     find_victims();
-  } else if (leader_name() != engine_name_) {
+  } else if (auto name = leader_name(); name != engine_name_) {
+    auto next = retired_ && retired_->name() == name
+                  ? std::move(retired_)
+                  : make_policy(name, space_);
+    if (!room_for(*next)) {
+      retired_ = std::move(next);
+      return; // asked again with the next request
+    }
     ++switches_;
     auto order = engine_->release();
-    std::swap(retired_, engine_);
+    retired_ = std::exchange(engine_, std::move(next));
     run(order, now_ms);
+  } else {
+    space_.make_room(0);
   }
+  changes_ = changes;
+}
+
+/// What the policy in use has is not counted in: it is kept for a while.
+bool auto_policy::room_for(const eviction_policy& next) const noexcept {
+  auto all = next.bytes_for(count_) + count_ * bytes_to_move;
+  return space_.make_room(all - std::min(all, next.bytes()));
 }
 
 void auto_policy::run(const std::vector<item_id>& xs, std::int64_t now_ms) {
   trials_->use([&](policy_trials& trials) {
     auto& model = trials.leader();
     auto before = std::exchange(engine_name_, model.name());
+    // The leader may have changed since.
     if (!engine_ || engine_->name() != engine_name_)
       engine_ = make_policy(engine_name_, space_);
     if (model.count() == 0)

@@ -102,7 +102,10 @@ private:
 
   void try_out(item_id x, bool counts, std::int64_t now_ms);
 
+  /// Does as the trials say now, unless the host has to make room for that.
   void change(std::int64_t now_ms);
+
+  bool room_for(const eviction_policy& next) const noexcept;
 
   /// Of the trials, which may have changed since.
   std::string_view leader_name() const {
@@ -128,7 +131,8 @@ private:
   std::shared_ptr<shared_trials> trials_;
   std::uint64_t changes_ = 0; ///< of the trials, that were made here
   std::uint64_t switches_ = 0;
-  std::uint64_t size_ = 0;      ///< of all items
+  std::size_t count_ = 0;       ///< of all items
+  std::uint64_t size_ = 0;      ///< likewise
   std::uint32_t last_size_ = 0; ///< of the newest
   std::uint64_t capacity_ = 0;  ///< as far as known; 0: never full so far
   bool made_room_ = false;      ///< since something came in

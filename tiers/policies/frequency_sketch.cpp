@@ -48,7 +48,7 @@ frequency_sketch::block_of(std::uint64_t hash) const noexcept {
 
 void frequency_sketch::reserve(std::size_t items) {
   items_ = std::max(items, items_per_block);
-  auto n = std::bit_ceil(items_ / items_per_block);
+  auto n = blocks_for(items_);
   // Keys of one block go to that block and its copies, by further hash bits.
   while (blocks_.size() < n) {
     auto half = blocks_.size();

@@ -10,6 +10,8 @@
 /// therefore too high, never too low, and end at 16.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -34,6 +36,11 @@ public:
     return blocks_.size() * sizeof(block);
   }
 
+  /// Memory of one that has room for a cache of `items`.
+  static std::size_t bytes_for(std::size_t items) noexcept {
+    return blocks_for(items) * sizeof(block);
+  }
+
 private:
   /// 96 counters of four bits, and 128 bits of the doorkeeper.
   struct alignas(64) block {
@@ -43,6 +50,10 @@ private:
 
   /// Items for which there is one block: 12 counters for each.
   static constexpr std::size_t items_per_block = 8;
+
+  static std::size_t blocks_for(std::size_t items) noexcept {
+    return std::bit_ceil(std::max(items, items_per_block) / items_per_block);
+  }
 
   block& block_of(std::uint64_t hash) noexcept;
 

@@ -30,6 +30,11 @@ public:
     return (now_.lines.size() + before_.lines.size()) * sizeof(line);
   }
 
+  /// Memory of one that remembers `limit` ghosts.
+  static std::size_t bytes_for(std::size_t limit) noexcept {
+    return (limit + limit / 3) * sizeof(std::uint32_t);
+  }
+
 private:
   static constexpr std::size_t ghosts_per_line = 16;
 

@@ -14,6 +14,8 @@
 
 #include "tiers/policies/policy_base.hpp"
 
+#include <bit>
+
 namespace terrace {
 
 class hybrid_policy final : public policy_base {
@@ -50,6 +52,10 @@ public:
 
   std::size_t bytes() const noexcept override {
     return heap_.capacity() * sizeof(place) + ghosts_.size() * sizeof(ghost);
+  }
+
+  std::size_t bytes_for(std::size_t n) const noexcept override {
+    return n * sizeof(place) + std::bit_ceil(n) * sizeof(ghost);
   }
 
   /// By worth, the least first.

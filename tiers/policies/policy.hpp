@@ -70,6 +70,13 @@ public:
   /// End of its life, Unix milliseconds; 0: never.
   virtual std::int64_t until_ms(item_id x) const noexcept = 0;
 
+  /// Asks for memory beside the items, about so much. False: the host has to
+  /// evict first and is about to; ask again later. 0 takes the wish back.
+  virtual bool make_room(std::size_t bytes) noexcept {
+    static_cast<void>(bytes);
+    return true;
+  }
+
 private:
   char* base_;
 };
@@ -161,6 +168,12 @@ public:
 
   /// Memory it takes beside the items.
   virtual std::size_t bytes() const noexcept {
+    return 0;
+  }
+
+  /// What that would be, about, with `n` items.
+  virtual std::size_t bytes_for(std::size_t n) const noexcept {
+    static_cast<void>(n);
     return 0;
   }
 

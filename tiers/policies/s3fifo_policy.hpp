@@ -51,6 +51,10 @@ public:
     return ghosts_.bytes();
   }
 
+  std::size_t bytes_for(std::size_t n) const noexcept override {
+    return ghost_table::bytes_for(n);
+  }
+
   /// The small queue, then the main queue, who has fewer rounds left first.
   std::vector<std::uint64_t> dump() const override;
 

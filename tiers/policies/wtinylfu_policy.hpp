@@ -61,6 +61,10 @@ public:
     return sketch_.bytes();
   }
 
+  std::size_t bytes_for(std::size_t n) const noexcept override {
+    return frequency_sketch::bytes_for(n);
+  }
+
   /// The window, the probation list, the protected list.
   std::vector<std::uint64_t> dump() const override;
 
