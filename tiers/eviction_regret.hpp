@@ -11,6 +11,8 @@
 /// 16 ms, and an age past a year is wrong. Single-owner, no clock.
 #pragma once
 
+#include "tiers/page_vector.hpp"
+
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -110,7 +112,7 @@ private:
 
   // -- members ----------------------------------------------------------------
 
-  std::vector<bucket> buckets_; ///< their number is a power of two
+  page_vector<bucket> buckets_; ///< their number is a power of two
   unsigned shift_ = 32;         ///< leaves a bucket's number of a fingerprint
   std::size_t size_ = 0;
   regret_figures figures_;

@@ -20,6 +20,7 @@
 /// a memory miss each; 24 bytes an item.
 #pragma once
 
+#include "tiers/page_vector.hpp"
 #include "tiers/policies/frequency_sketch.hpp"
 #include "tiers/policies/policy_base.hpp"
 
@@ -93,7 +94,7 @@ private:
 
   std::vector<item_id> order(std::int64_t now_ms) const;
 
-  std::vector<record> records_; ///< an item's `prev` is its place
+  page_vector<record> records_; ///< an item's `prev` is its place
   frequency_sketch sketch_;
   std::uint64_t size_ = 0;
   std::uint32_t requests_ = 0;

@@ -10,11 +10,12 @@
 /// therefore too high, never too low, and end at 16.
 #pragma once
 
+#include "tiers/page_vector.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace terrace {
 
@@ -61,7 +62,7 @@ private:
 
   void age() noexcept;
 
-  std::vector<block> blocks_ = std::vector<block>(1); ///< a power of two
+  page_vector<block> blocks_ = page_vector<block>(1); ///< a power of two
   std::size_t items_ = items_per_block;
   std::size_t seen_ = 0;
 };

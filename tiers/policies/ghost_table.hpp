@@ -8,6 +8,8 @@
 /// are stay where they are until their time is over.
 #pragma once
 
+#include "tiers/page_vector.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -63,7 +65,7 @@ private:
 
     std::size_t limit = 0; ///< it was made for
     unsigned step = 0;     ///< binary logarithm of entries in one
-    std::vector<line> lines;
+    page_vector<line> lines;
   };
 
   void grow(std::size_t limit);

@@ -1,6 +1,7 @@
 /// Item ids by the hashes of their keys: a flat table with linear probing.
 #pragma once
 
+#include "tiers/page_vector.hpp"
 #include "tiers/policies/policy.hpp"
 
 namespace terrace {
@@ -68,14 +69,14 @@ private:
   }
 
   void grow() {
-    std::vector<place> old(places_.size() * 2);
+    page_vector<place> old(places_.size() * 2);
     old.swap(places_);
     for (auto& x : old)
       if (x.item != 0)
         places_[find_place(x.hash)] = x;
   }
 
-  std::vector<place> places_ = std::vector<place>(16); ///< a power of two
+  page_vector<place> places_ = page_vector<place>(16); ///< a power of two
   std::size_t count_ = 0;
 };
 

@@ -12,6 +12,7 @@
 /// same for all requests, however they change.
 #pragma once
 
+#include "tiers/page_vector.hpp"
 #include "tiers/policies/policy_base.hpp"
 
 #include <bit>
@@ -96,10 +97,10 @@ private:
 
   std::vector<item_id> order() const;
 
-  std::vector<place>
-    heap_;         ///< four children each; an item's `prev` is its place
-  double now_ = 0; ///< in half-lives
-  std::vector<ghost> ghosts_; ///< by hash; a power of two
+  page_vector<place> heap_;   ///< four children each; `prev` of an item is its
+                              ///< place
+  double now_ = 0;            ///< in half-lives
+  page_vector<ghost> ghosts_; ///< by hash; a power of two
 };
 
 } // namespace terrace
