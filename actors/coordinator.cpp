@@ -25,6 +25,7 @@ coordinator_state::make_behavior(coordinator_setup setup) {
       return raise_fence(what, up_to);
     },
     [this](unfence_atom, version_t up_to) { lower_fence(up_to); },
+    [this](forget_atom, const removals& xs) { return forget(xs); },
     [this](status_atom) { return status(); },
     [this](reset_atom) {
       counters_ = counters{};
@@ -64,6 +65,31 @@ void coordinator_state::lower_fence(version_t up_to) {
   fences_.collect(walks_.empty() ? last_walk_ + 1 : walks_.begin()->first);
 }
 
+caf::result<std::uint64_t> coordinator_state::forget(const removals& xs) {
+  counters_.forgotten += xs.size();
+  auto now = setup_.now();
+  for (auto& x : xs) {
+    setup_.clock->observe(x.version, now);
+    touch_key(x.key);
+  }
+  auto promise = self_->make_response_promise<std::uint64_t>();
+  auto open = std::make_shared<std::size_t>(1);
+  auto settle = [open, promise, n = xs.size()]() mutable {
+    if (--*open == 0)
+      promise.deliver(static_cast<std::uint64_t>(n));
+  };
+  for (auto& tier : setup_.tiers) {
+    if (tier.kind == tier_kind::redis)
+      continue;
+    ++*open;
+    self_->request(tier.actor, caf::infinite, remove_atom_v, xs)
+      .then([settle](const remove_report&) mutable { settle(); },
+            [settle](caf::error&) mutable { settle(); });
+  }
+  settle();
+  return promise;
+}
+
 // -- life ---------------------------------------------------------------------
 
 actor_status coordinator_state::status() const {
@@ -85,6 +111,7 @@ actor_status coordinator_state::status() const {
     {"load_failures", counters_.load_failures},
     {"load_timeouts", counters_.load_timeouts},
     {"invalidations", counters_.invalidations},
+    {"forgotten", counters_.forgotten},
     {"open_walks", walks_.size()},
     {"open_applies", open_applies_},
     {"open_loads", duties_.size()},

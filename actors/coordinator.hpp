@@ -215,6 +215,8 @@ private:
 
   void lower_fence(version_t up_to);
 
+  caf::result<std::uint64_t> forget(const removals& xs);
+
   actor_status status() const;
 
   /// Refuses new work, fails loads, and ends the actor once the tiers have
@@ -239,6 +241,7 @@ private:
     std::uint64_t load_failures = 0;
     std::uint64_t load_timeouts = 0;
     std::uint64_t invalidations = 0;
+    std::uint64_t forgotten = 0; ///< keys that another node changed
   };
 
   coordinator_actor::pointer self_;             ///< the actor

@@ -20,32 +20,42 @@ invalidator_state::make_behavior(std::vector<coordinator_actor> coordinators,
   });
   return {
     [this](invalidate_atom, const selector& what, const std::string& reason) {
-      return start(what, reason);
+      log_of("invalidator").info("invalidate {}: {}", to_string(what), reason);
+      return start(what, clock_->next(now_()), true);
+    },
+    [this](forget_atom, const selector& what, version_t up_to) {
+      log_of("invalidator").info("forget {}", to_string(what));
+      clock_->observe(up_to, now_());
+      return start(what, up_to, false);
     },
     [this](status_atom) {
       actor_status result;
       result.name = name;
       result.counters = {{"invalidations", invalidations_},
+                         {"forgotten", forgotten_},
                          {"removed_entries", removed_},
                          {"incomplete", incomplete_},
                          {"open", open_jobs_}};
       return result;
     },
-    [this](reset_atom) { invalidations_ = removed_ = incomplete_ = 0; },
+    [this](reset_atom) {
+      invalidations_ = forgotten_ = removed_ = incomplete_ = 0;
+    },
   };
 }
 
-caf::result<invalidation_report>
-invalidator_state::start(const selector& what, const std::string& reason) {
+caf::result<invalidation_report> invalidator_state::start(const selector& what,
+                                                          version_t up_to,
+                                                          bool everywhere) {
   if (stopping_)
     return make_error(errc::shutting_down);
-  ++invalidations_;
+  ++(everywhere ? invalidations_ : forgotten_);
   ++open_jobs_;
-  log_of("invalidator").info("invalidate {}: {}", to_string(what), reason);
   auto x = std::make_shared<job>();
   x->promise = self_->make_response_promise<invalidation_report>();
   x->what = what;
-  x->up_to = clock_->next(now_());
+  x->up_to = up_to;
+  x->everywhere = everywhere;
   x->open = coordinators_.size();
   auto purged = [this, x](std::uint64_t n) {
     x->report.removed[std::string{to_string(tier_kind::memory)}] += n;
@@ -64,6 +74,8 @@ invalidator_state::start(const selector& what, const std::string& reason) {
 void invalidator_state::purge_shared(const job_ptr& x) {
   x->open = 1; // held while sending
   for (auto& tier : shared_) {
+    if (tier.kind == tier_kind::redis && !x->everywhere)
+      continue;
     ++x->open;
     std::string tier_name{to_string(tier.kind)};
     self_->request(tier.actor, caf::infinite, purge_atom_v, x->what, x->up_to)

@@ -36,14 +36,15 @@ private:
     caf::typed_response_promise<invalidation_report> promise;
     selector what;
     version_t up_to = 0;
+    bool everywhere = true; ///< in Redis too, which other nodes share
     std::size_t open = 0;
     invalidation_report report;
   };
 
   using job_ptr = std::shared_ptr<job>;
 
-  caf::result<invalidation_report> start(const selector& what,
-                                         const std::string& reason);
+  caf::result<invalidation_report> start(const selector& what, version_t up_to,
+                                         bool everywhere);
 
   void purge_shared(const job_ptr& x);
 
@@ -59,6 +60,7 @@ private:
   std::size_t open_jobs_ = 0;                   ///< not answered yet
   caf::error stopping_;                         ///< set while shutting down
   std::uint64_t invalidations_ = 0;             ///< since start or reset
+  std::uint64_t forgotten_ = 0;                 ///< of other nodes, likewise
   std::uint64_t removed_ = 0;                   ///< entries, all tiers
   std::uint64_t incomplete_ = 0;                ///< some tier did not answer
 };

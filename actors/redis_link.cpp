@@ -122,6 +122,16 @@ void redis_tier_state::start_writing(slot& on) {
       start(on, purge_job{missed->what, missed->up_to, replay->cursor, {}});
     else
       start(on, replay_job{replay->changes});
+  } else if (auto* beat = std::get_if<beat_request>(&first)) {
+    // Everything that came before is in Redis, or waits to be made up for.
+    auto& x = beat->beat;
+    if (behind_since_) {
+      auto lag = self_->clock().now() - *behind_since_;
+      x.lag_ms = static_cast<std::uint64_t>(
+        std::chrono::ceil<milliseconds>(lag).count());
+      x.leaving = false;
+    }
+    start(on, beat_job{x});
   }
 }
 

@@ -83,10 +83,15 @@ void redis_tier_state::come_up() {
 // -- replaying ----------------------------------------------------------------
 
 void redis_tier_state::go_on_recovering() {
-  if (missed_->empty())
-    come_up();
-  else
+  if (!missed_->empty() && may_replay())
     enqueue_replay();
+  else
+    come_up(); // what is stale in it is hidden until it is made up for
+}
+
+/// What other nodes did meanwhile must be known first: it may be newer.
+bool redis_tier_state::may_replay() const {
+  return !setup_.gauge || setup_.gauge->may_promote();
 }
 
 void redis_tier_state::enqueue_replay() {
@@ -109,10 +114,12 @@ void redis_tier_state::replay_done(const missed_batch& changes,
     replayed_ += changes.puts.size() + changes.gone.size()
                  + (changes.purge ? 1 : 0);
     missed_->replayed(changes);
+    if (missed_->empty())
+      behind_since_.reset();
   }
   switch (breaker_->current()) {
     case circuit_breaker::state::closed:
-      if (!why && !missed_->empty())
+      if (!why && !missed_->empty() && may_replay())
         enqueue_replay();
       break;
     case circuit_breaker::state::half_open:
@@ -159,7 +166,7 @@ void redis_tier_state::check_health(tick_time now) {
   }
   if (retry_ && *retry_ <= now) {
     retry_.reset();
-    if (!missed_->empty())
+    if (!missed_->empty() && may_replay())
       enqueue_replay();
   }
   auto interval = setup_.opts.health_interval;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "messages/interfaces.hpp"
+#include "tiers/invalidation_event.hpp"
 #include "tiers/missed_writes.hpp"
 
 #include <chrono>
@@ -30,6 +31,7 @@ struct store_request {
 
 struct remove_request {
   removals gone;
+  tick_time arrived;
   caf::typed_response_promise<remove_report> promise;
 };
 
@@ -40,6 +42,7 @@ struct purge_request {
   version_t up_to = 0;
   std::string cursor;
   std::uint64_t purged = 0;
+  tick_time arrived;
   caf::typed_response_promise<std::uint64_t> promise;
 };
 
@@ -66,9 +69,15 @@ struct probe_request {
   bool first = false; ///< the very first: its failure alone opens the breaker
 };
 
-using redis_request
-  = std::variant<fetch_request, store_request, remove_request, purge_request,
-                 page_request, count_request, replay_request, probe_request>;
+/// A sign of life for other nodes, behind all changes that came before.
+struct beat_request {
+  node_beat beat;
+  caf::typed_response_promise<bool> promise;
+};
+
+using redis_request = std::variant<fetch_request, store_request, remove_request,
+                                   purge_request, page_request, count_request,
+                                   replay_request, probe_request, beat_request>;
 
 /// Look-ups or writes in a request, for the bound on what may wait.
 inline std::size_t weight_of(const redis_request& x) noexcept {

@@ -49,6 +49,16 @@ redis_tier_state::make_behavior(redis_tier_setup setup) {
     [this](status_atom) { return status(); },
     [this](reset_atom) { reset(); },
     [this](tick_atom) { tick(); },
+    [this](beat_atom, const node_beat_ptr& x) { return beat(*x); },
+    [this](forget_atom, const removals& xs) {
+      for (auto& x : xs)
+        missed_->supersede(x.key, x.version + 1);
+      return std::uint64_t{missed_->size()};
+    },
+    [this](forget_atom, const selector& what, version_t up_to) {
+      missed_->supersede(what, up_to);
+      return std::uint64_t{missed_->size()};
+    },
   };
 }
 
@@ -64,6 +74,11 @@ caf::result<lookups> redis_tier_state::fetch(keys wanted) {
 
 caf::result<store_report> redis_tier_state::store(entry_batch batch,
                                                   bool if_absent) {
+  if (if_absent && setup_.gauge && !setup_.gauge->may_promote()) {
+    // It may have been deleted by another node.
+    withheld_ += batch.get().size();
+    return store_report{0, batch.get().size(), 0, {}};
+  }
   auto promise = self_->make_response_promise<store_report>();
   take(writes_, store_request{std::move(batch), if_absent, self_->clock().now(),
                               promise});
@@ -72,14 +87,21 @@ caf::result<store_report> redis_tier_state::store(entry_batch batch,
 
 caf::result<remove_report> redis_tier_state::remove(removals gone) {
   auto promise = self_->make_response_promise<remove_report>();
-  take(writes_, remove_request{std::move(gone), promise});
+  take(writes_, remove_request{std::move(gone), self_->clock().now(), promise});
+  return promise;
+}
+
+caf::result<bool> redis_tier_state::beat(const node_beat& x) {
+  auto promise = self_->make_response_promise<bool>();
+  take(writes_, beat_request{x, promise});
   return promise;
 }
 
 caf::result<std::uint64_t> redis_tier_state::purge(const selector& what,
                                                    version_t up_to) {
   auto promise = self_->make_response_promise<std::uint64_t>();
-  take(writes_, purge_request{what, up_to, {}, 0, promise});
+  take(writes_,
+       purge_request{what, up_to, {}, 0, self_->clock().now(), promise});
   return promise;
 }
 
@@ -150,6 +172,8 @@ void redis_tier_state::answer(std::vector<redis_request>& to, redis_job& job) {
     answer_list(to.front(), listed->page);
   } else if (auto* replayed = std::get_if<replay_job>(&job.task)) {
     replay_done(replayed->changes, {});
+  } else if (auto* beaten = std::get_if<beat_request>(&to.front())) {
+    beaten->promise.deliver(true);
   } else {
     server_ = std::move(std::get<probe_job>(job.task).server);
   }
@@ -191,8 +215,10 @@ void redis_tier_state::answer_store(
       report.stored += what == outcome::stored;
       report.refused += what == outcome::refused;
       report.failed += what == outcome::failed;
-      if (what == outcome::failed && !request.if_absent)
+      if (what == outcome::failed && !request.if_absent) {
         missed_->note(one);
+        fall_behind(request.arrived);
+      }
     }
     if (report.failed > 0)
       report.why = why;
@@ -258,20 +284,24 @@ void redis_tier_state::fail(redis_request& x, const failure& why) {
     void operator()(store_request& x) {
       auto& xs = x.batch.get();
       // A promotion brings nothing new: there is nothing to make up for.
-      if (!x.if_absent)
+      if (!x.if_absent) {
         for (auto& one : xs)
           tier.missed_->note(one);
+        tier.fall_behind(x.arrived);
+      }
       tier.deliver(x, {0, 0, xs.size(), why});
     }
 
     void operator()(remove_request& x) {
       for (auto& one : x.gone)
         tier.missed_->note(one);
+      tier.fall_behind(x.arrived);
       x.promise.deliver(remove_report{std::vector<bool>(x.gone.size()), why});
     }
 
     void operator()(purge_request& x) {
       tier.missed_->note(x.what, x.up_to);
+      tier.fall_behind(x.arrived);
       x.promise.deliver(make_error(why));
     }
 
@@ -290,8 +320,17 @@ void redis_tier_state::fail(redis_request& x, const failure& why) {
     void operator()(probe_request&) {
       // nop: nobody waits
     }
+
+    void operator()(beat_request& x) {
+      x.promise.deliver(false);
+    }
   };
   std::visit(visitor{*this, why}, x);
+}
+
+void redis_tier_state::fall_behind(tick_time since) {
+  if (!behind_since_ || since < *behind_since_)
+    behind_since_ = since;
 }
 
 void redis_tier_state::deliver(fetch_request& to, lookups found) {
@@ -339,6 +378,7 @@ tier_status redis_tier_state::status() {
   extra["missed_overflows"] = missed_->overflows();
   extra["replayed"] = replayed_;
   extra["hidden"] = hidden_;
+  extra["withheld_promotions"] = withheld_;
   extra["queued"] = waiting_;
   return result;
 }
@@ -348,7 +388,7 @@ void redis_tier_state::reset() {
   setup_.figures->reset();
   breaker_->reset_figures();
   codec_baseline_ = setup_.coder->stats();
-  replayed_ = hidden_ = 0;
+  replayed_ = hidden_ = withheld_ = 0;
 }
 
 // -- spawning -----------------------------------------------------------------
@@ -361,7 +401,8 @@ redis_tier(redis_tier_actor::stateful_pointer<redis_tier_state> self,
 
 expected<tier_handle>
 spawn_redis_tier(caf::actor_system& sys, const redis_options& opts,
-                 const compression_options& compression, now_fn now) {
+                 const compression_options& compression, now_fn now,
+                 const redis_backplane& backplane) {
   auto where = read_redis_url(opts.url);
   if (!where)
     return where.error();
@@ -371,8 +412,10 @@ spawn_redis_tier(caf::actor_system& sys, const redis_options& opts,
                          std::make_shared<redis_figures>(),
                          std::make_shared<tier_health>(),
                          {},
-                         std::move(now)};
-  redis_worker_setup worker{opts, *where, setup.coder, setup.figures, {}};
+                         std::move(now),
+                         backplane.gauge};
+  redis_worker_setup worker{opts,          *where, setup.coder,
+                            setup.figures, {},     backplane.announcer};
   setup.spawn_worker = [&sys, worker](const char* client_name) {
     auto mine = worker;
     mine.client_name = client_name;

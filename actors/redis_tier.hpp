@@ -23,6 +23,7 @@
 #include "actors/redis_worker.hpp"
 #include "actors/tier_counters.hpp"
 #include "actors/tier_handle.hpp"
+#include "tiers/backplane_gauge.hpp"
 #include "tiers/circuit_breaker.hpp"
 
 #include <spdlog/spdlog.h>
@@ -35,7 +36,22 @@
 
 namespace terrace {
 
+using node_beat_ptr = std::shared_ptr<node_beat>;
+
+} // namespace terrace
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(terrace::node_beat_ptr)
+
+namespace terrace {
+
 using redis_tier_actor = tier_actor::extend<
+  // Publishes a sign of life of this node when all changes that came before
+  // have been made, or noted as missed. True if it was published.
+  caf::replies_to<beat_atom, node_beat_ptr>::with<bool>,
+  // Another node changed or purged this: older changes that wait to be made up
+  // for are not. Answers how many waited.
+  caf::replies_to<forget_atom, removals>::with<std::uint64_t>,
+  caf::replies_to<forget_atom, selector, version_t>::with<std::uint64_t>,
   // Looks after connections and time limits; sent by the actor to itself.
   caf::reacts_to<tick_atom>>;
 
@@ -48,6 +64,8 @@ struct redis_tier_setup {
   std::shared_ptr<tier_health> health;
   std::function<redis_worker_actor(const char* client_name)> spawn_worker;
   now_fn now; ///< Unix milliseconds
+  /// Says whether old entries may be given to others; null: always.
+  std::shared_ptr<const backplane_gauge> gauge;
 };
 
 class redis_tier_state {
@@ -83,6 +101,8 @@ private:
   caf::result<store_report> store(entry_batch batch, bool if_absent);
 
   caf::result<remove_report> remove(removals gone);
+
+  caf::result<bool> beat(const node_beat& x);
 
   caf::result<std::uint64_t> purge(const selector& what, version_t up_to);
 
@@ -121,6 +141,9 @@ private:
 
   /// Answers without a result, and notes what was to be changed.
   void fail(redis_request& x, const failure& why);
+
+  /// Notes that a change that came at this time is not in Redis.
+  void fall_behind(tick_time since);
 
   void deliver(fetch_request& to, lookups found);
 
@@ -176,6 +199,8 @@ private:
   /// Replays what is missed, or comes up if nothing is.
   void go_on_recovering();
 
+  bool may_replay() const;
+
   void enqueue_replay();
 
   void replay_done(const missed_batch& changes, const failure& why);
@@ -197,33 +222,42 @@ private:
   redis_tier_setup setup_;         ///< configuration and what is shared
   std::optional<circuit_breaker> breaker_;
   std::optional<missed_writes> missed_;
-  std::vector<slot> slots_;            ///< the writer, then the readers
-  queue reads_;                        ///< wait for a reader
-  queue writes_;                       ///< wait for the writer
-  std::size_t waiting_ = 0;            ///< weight of both queues
-  bool replaying_ = false;             ///< a replay waits or is under way
-  bool last_lap_ = false;              ///< it is the last before coming up
-  failure write_trouble_;              ///< why a replay failed last
-  std::optional<tick_time> retry_;     ///< when to replay while it is up
-  tick_time last_reply_;               ///< when a connection answered last
-  std::optional<tick_time> next_tick_; ///< the earliest on its way
-  tier_counters counters_;             ///< since start or reset
-  std::uint64_t replayed_ = 0;         ///< changes, likewise
-  std::uint64_t hidden_ = 0;           ///< stale records found, likewise
-  codec::figures codec_baseline_;      ///< at the last reset
-  tier_status server_;                 ///< what the last probe brought
-  spdlog::logger* log_ = nullptr;      ///< component "redis"
+  std::vector<slot> slots_;               ///< the writer, then the readers
+  queue reads_;                           ///< wait for a reader
+  queue writes_;                          ///< wait for the writer
+  std::size_t waiting_ = 0;               ///< weight of both queues
+  bool replaying_ = false;                ///< a replay waits or is under way
+  bool last_lap_ = false;                 ///< it is the last before coming up
+  failure write_trouble_;                 ///< why a replay failed last
+  std::optional<tick_time> retry_;        ///< when to replay while it is up
+  tick_time last_reply_;                  ///< when a connection answered last
+  std::optional<tick_time> next_tick_;    ///< the earliest on its way
+  tier_counters counters_;                ///< since start or reset
+  std::uint64_t replayed_ = 0;            ///< changes, likewise
+  std::optional<tick_time> behind_since_; ///< when it first missed a change
+  std::uint64_t withheld_ = 0;            ///< promotions, likewise
+  std::uint64_t hidden_ = 0;              ///< stale records found, likewise
+  codec::figures codec_baseline_;         ///< at the last reset
+  tier_status server_;                    ///< what the last probe brought
+  spdlog::logger* log_ = nullptr;         ///< component "redis"
 };
 
 redis_tier_actor::behavior_type
 redis_tier(redis_tier_actor::stateful_pointer<redis_tier_state> self,
            redis_tier_setup setup);
 
+/// What a tier shares with the backplane; both null if there is none.
+struct redis_backplane {
+  std::shared_ptr<redis_announcer> announcer;
+  std::shared_ptr<const backplane_gauge> gauge;
+};
+
 /// Spawns the tier with its workers. Fails with `invalid_argument` on a bad
 /// URL, and never because of the server. Ends when it is sent an exit message;
 /// the workers end with it, at the latest when their command's time is over.
 expected<tier_handle>
 spawn_redis_tier(caf::actor_system& sys, const redis_options& opts,
-                 const compression_options& compression, now_fn now);
+                 const compression_options& compression, now_fn now,
+                 const redis_backplane& backplane = {});
 
 } // namespace terrace

@@ -15,7 +15,8 @@ redis_worker_state::make_behavior(redis_worker_setup setup) {
   store_ = std::make_unique<redis_store>(setup.opts, std::move(setup.where),
                                          std::move(setup.coder),
                                          std::move(setup.figures),
-                                         std::move(setup.client_name));
+                                         std::move(setup.client_name),
+                                         std::move(setup.announcer));
   self_->set_exit_handler(
     [this](const caf::exit_msg& x) { self_->quit(x.reason); });
   self_->set_error_handler([](caf::scheduled_actor*, caf::error&) {});
@@ -75,6 +76,11 @@ void redis_worker_state::run(probe_job& x, redis_job& job) {
     job.why = alive.error();
   else
     store_->describe(x.server);
+}
+
+void redis_worker_state::run(beat_job& x, redis_job& job) {
+  if (auto sent = store_->publish(std::move(x.beat)); !sent)
+    job.why = sent.error();
 }
 
 redis_worker_actor::behavior_type

@@ -56,11 +56,16 @@ struct probe_job {
   tier_status server;
 };
 
+/// A sign of life for other nodes.
+struct beat_job {
+  node_beat beat;
+};
+
 /// Work for a worker. It goes to the worker and comes back with the results. In
 /// between, the tier may read what it asked for, and nothing else.
 struct redis_job {
   std::variant<fetch_job, store_job, remove_job, purge_job, list_job,
-               replay_job, probe_job>
+               replay_job, probe_job, beat_job>
     task;
   std::int64_t now_ms = 0;
   failure why; ///< why the job failed, wholly or in part
@@ -87,6 +92,7 @@ struct redis_worker_setup {
   std::shared_ptr<const codec> coder;
   std::shared_ptr<redis_figures> figures;
   std::string client_name;
+  std::shared_ptr<redis_announcer> announcer; ///< null: no other nodes
 };
 
 /// Owns one `redis_store`. Whoever spawns it chooses `caf::detached`, because
@@ -116,6 +122,8 @@ private:
   void run(replay_job& x, redis_job& job);
 
   void run(probe_job& x, redis_job& job);
+
+  void run(beat_job& x, redis_job& job);
 
   redis_worker_actor::pointer self_;   ///< the actor
   std::unique_ptr<redis_store> store_; ///< the connection

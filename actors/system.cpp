@@ -1,5 +1,6 @@
 #include "actors/system.hpp"
 
+#include "actors/backplane.hpp"
 #include "actors/cache_core.hpp"
 #include "actors/configurator.hpp"
 #include "actors/coordinator.hpp"
@@ -20,6 +21,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 #include <limits>
 #include <random>
 #include <thread>
@@ -43,6 +45,18 @@ struct caf_config : caf::actor_system_config {
     set("scheduler.max-throughput", std::size_t{64});
   }
 };
+
+/// For this start of this node.
+std::string random_name() {
+  std::random_device random;
+  char result[17];
+  std::snprintf(result, sizeof(result), "%08x%08x", random(), random());
+  return result;
+}
+
+std::string disk_path(const options& opts) {
+  return opts.disk.path.empty() ? opts.node.data_dir + "/disk" : opts.disk.path;
+}
 
 std::size_t shard_count(const node_options& opts) {
   if (opts.shards != 0)
@@ -74,6 +88,9 @@ struct node::parts {
   std::shared_ptr<hybrid_clock> clock = std::make_shared<hybrid_clock>();
   std::vector<memory_tier_actor> memory_actors;
   keyspace_actor keyspace_handle;
+  std::shared_ptr<redis_announcer> announcer; ///< null: no backplane
+  std::shared_ptr<backplane_gauge> gauge;     ///< likewise
+  backplane_actor backplane_handle;           ///< likewise
   configurator_actor configurator_handle;
   caf::actor supervisor_handle;
   std::unique_ptr<resp_server> resp;
@@ -83,6 +100,7 @@ struct node::parts {
 
   expected<void> open_tiers();
   void spawn_core();
+  void spawn_backplane();
   expected<void> open_ports();
   void supervise(failure_callback on_failure);
   void stop();
@@ -114,17 +132,22 @@ expected<void> node::parts::open_tiers() {
         all_tiers.push_back(memory.back());
       }
     } else if (tier_name == to_string(tier_kind::redis) && opts.redis.enabled) {
+      if (opts.backplane.enabled) {
+        announcer = std::make_shared<redis_announcer>();
+        announcer->node = random_name();
+        announcer->channel = opts.backplane.channel;
+        announcer->log_length = opts.backplane.log_length;
+        gauge = std::make_shared<backplane_gauge>();
+      }
       auto x = spawn_redis_tier(*system, opts.redis, opts.compression,
-                                core->now);
+                                core->now, {announcer, gauge});
       if (!x)
         return x.error();
       shared.push_back(*std::move(x));
       all_tiers.push_back(shared.back());
     } else if (tier_name == to_string(tier_kind::disk) && opts.disk.enabled) {
-      auto path = opts.disk.path.empty() ? opts.node.data_dir + "/disk"
-                                         : opts.disk.path;
-      auto x = spawn_disk_tier(*system, opts.disk, opts.compression, path,
-                               core->now);
+      auto x = spawn_disk_tier(*system, opts.disk, opts.compression,
+                               disk_path(opts), core->now);
       if (!x)
         return x.error();
       shared.push_back(*std::move(x));
@@ -156,6 +179,34 @@ void node::parts::spawn_core() {
                  caf::actor_cast<caf::actor>(keyspace_handle));
   caf::anon_send(core->metrics, caf::join_atom_v, std::string{"configurator"},
                  caf::actor_cast<caf::actor>(configurator_handle));
+}
+
+void node::parts::spawn_backplane() {
+  if (!announcer)
+    return;
+  auto find = [this](tier_kind kind) {
+    auto i = std::find_if(shared.begin(), shared.end(),
+                          [=](auto& x) { return x.kind == kind; });
+    return i != shared.end() ? i->actor : tier_actor{};
+  };
+  backplane_setup setup{
+    config->redis,
+    *read_redis_url(config->redis.url),
+    config->backplane,
+    announcer,
+    gauge,
+    caf::actor_cast<redis_tier_actor>(find(tier_kind::redis)),
+    core->coordinators,
+    core->invalidator,
+    core->view,
+    clock,
+    core->now,
+    {}};
+  if (find(tier_kind::disk))
+    setup.place_file = disk_path(*config) + "/backplane.place";
+  backplane_handle = system->spawn<caf::detached>(backplane, std::move(setup));
+  caf::anon_send(core->metrics, caf::join_atom_v, std::string{"backplane"},
+                 caf::actor_cast<caf::actor>(backplane_handle));
 }
 
 expected<void> node::parts::open_ports() {
@@ -194,6 +245,8 @@ void node::parts::supervise(failure_callback on_failure) {
   add(keyspace_handle);
   add(configurator_handle);
   add(core->metrics);
+  if (backplane_handle)
+    add(backplane_handle);
   supervisor_handle = system->spawn(supervisor, watched, std::move(on_failure));
 }
 
@@ -205,6 +258,7 @@ expected<std::unique_ptr<node>> node::start(const options& opts,
   auto ok = x->open_tiers();
   if (ok) {
     x->spawn_core();
+    x->spawn_backplane();
     ok = x->open_ports();
   }
   if (!ok) {
@@ -266,6 +320,10 @@ expected<std::vector<std::string>> node::reload(const options& x) {
   return others;
 }
 
+milliseconds node::staleness() const noexcept {
+  return milliseconds{parts_->gauge ? parts_->gauge->staleness_ms() : 0};
+}
+
 // -- stop ---------------------------------------------------------------------
 
 void node::stop() {
@@ -309,6 +367,10 @@ void node::parts::stop() {
   core->close();
   end(helpers);
   end(coordinators);
+  if (backplane_handle) {
+    std::vector<backplane_actor> xs{std::exchange(backplane_handle, nullptr)};
+    end(xs);
+  }
   std::vector<tier_actor> tiers;
   for (auto& x : all_tiers)
     tiers.push_back(x.actor);

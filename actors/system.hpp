@@ -57,6 +57,11 @@ public:
   /// and returns the names of others in which it differs. Errors: as above.
   expected<std::vector<std::string>> reload(const options& x);
 
+  /// What this node holds may be staler than what other nodes on the same Redis
+  /// hold by at most this; it grows while they are out of touch. Zero without
+  /// a backplane. From any thread.
+  milliseconds staleness() const noexcept;
+
   /// Ends in order: ports first, then what is under way, then the tiers, with
   /// the disk tier's last commit. Blocks until done. Idempotent.
   void stop();

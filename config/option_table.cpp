@@ -28,9 +28,9 @@ constexpr std::string_view durabilities[] = {"interval", "every-commit"};
 constexpr std::string_view levels[] = {"trace",   "debug", "info",
                                        "warning", "error", "off"};
 
-constexpr std::string_view components[] = {"node",  "coordinator", "memory",
-                                           "redis", "disk",        "resp",
-                                           "http",  "invalidator", "metrics"};
+constexpr std::string_view components[]
+  = {"node", "coordinator", "memory",      "redis",   "disk",
+     "resp", "http",        "invalidator", "metrics", "backplane"};
 
 constexpr std::int64_t kib = 1024;
 constexpr std::int64_t mib = 1024 * kib;
@@ -279,6 +279,19 @@ constexpr option_info table[] = {
           "Writes kept for replay while Redis is away."),
   size(TERRACE_OPTION(redis, max_missed_size), 0, 64 * gib,
        "Bytes kept for replay while Redis is away."),
+
+  flag(TERRACE_OPTION(backplane, enabled),
+       "Tell other nodes on the same Redis what is changed here."),
+  bounded(TERRACE_OPTION(backplane, channel), 1, 256,
+          "Where events are published."),
+  bounded(TERRACE_OPTION(backplane, log_length), 100, 100'000'000,
+          "Events kept for nodes that were away, about."),
+  bounded(TERRACE_OPTION(backplane, beat_interval), 10, 1 * minute,
+          "Time between two signs of life."),
+  bounded(TERRACE_OPTION(backplane, check_interval), 100, 10'000,
+          "Time between two looks at the log."),
+  bounded(TERRACE_OPTION(backplane, peer_timeout), 1000, 24 * hour,
+          "A node silent for this long is taken for gone."),
 
   flag(TERRACE_OPTION(disk, enabled), "Use L3."),
   bounded(TERRACE_OPTION(disk, path), 0, longest_path,

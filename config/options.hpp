@@ -103,6 +103,25 @@ struct redis_options {
   friend bool operator==(const redis_options&, const redis_options&) = default;
 };
 
+/// [backplane]: nodes that share a Redis tell each other what they change
+struct backplane_options {
+  /// Of use only with Redis.
+  bool enabled = true;
+  /// Where events are published.
+  std::string channel = "cache:invalidate";
+  /// Events kept for nodes that were away, about.
+  std::uint32_t log_length = 100000;
+  /// Time between two signs of life; staleness is known to about twice that.
+  milliseconds beat_interval{250};
+  /// Time between two looks at the log for what the channel lost.
+  milliseconds check_interval{5000};
+  /// A node that is silent for this long is taken for gone.
+  milliseconds peer_timeout{600000};
+
+  friend bool operator==(const backplane_options&, const backplane_options&)
+    = default;
+};
+
 /// [disk], L3
 struct disk_options {
   bool enabled = true;
@@ -184,7 +203,8 @@ struct log_options {
   /// Empty: standard error.
   std::string file;
   /// Level per component, e.g. { redis = "debug" }. Components: node,
-  /// coordinator, memory, redis, disk, resp, http, invalidator, metrics.
+  /// coordinator, memory, redis, disk, resp, http, invalidator, metrics,
+  /// backplane.
   std::map<std::string, std::string> components;
 
   friend bool operator==(const log_options&, const log_options&) = default;
@@ -196,6 +216,7 @@ struct options {
   cache_options cache;
   memory_options memory;
   redis_options redis;
+  backplane_options backplane;
   disk_options disk;
   compression_options compression;
   resp_options resp;

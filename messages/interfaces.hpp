@@ -56,6 +56,10 @@ using coordinator_actor = caf::typed_actor<
   // flight from bringing back what the selector means up to the version.
   caf::replies_to<fence_atom, selector, version_t>::with<std::uint64_t>,
   caf::reacts_to<unfence_atom, version_t>,
+  // Another node changed keys: what tiers of this node alone hold of them, up
+  // to the versions, is deleted, and look-ups in flight do not bring it back.
+  // Answers the number of keys.
+  caf::replies_to<forget_atom, removals>::with<std::uint64_t>,
   caf::replies_to<status_atom>::with<actor_status>, caf::reacts_to<reset_atom>,
   // Looks for loads past their deadline; sent by the actor to itself.
   caf::reacts_to<tick_atom>>;
@@ -66,7 +70,16 @@ using invalidator_actor = caf::typed_actor<
   // The text is the reason, for the log.
   caf::replies_to<invalidate_atom, selector,
                   std::string>::with<invalidation_report>,
+  // Another node did it: the tiers of this node alone are purged.
+  caf::replies_to<forget_atom, selector, version_t>::with<invalidation_report>,
   caf::replies_to<status_atom>::with<actor_status>, caf::reacts_to<reset_atom>>;
+
+/// Hears what other nodes on the same Redis change, and says how far this one
+/// is. What this node changes the Redis tier announces.
+using backplane_actor = caf::typed_actor<
+  // Receives, reads the log, sends beats; sent by the actor to itself.
+  caf::reacts_to<tick_atom>, caf::replies_to<status_atom>::with<actor_status>,
+  caf::reacts_to<reset_atom>>;
 
 /// Changes options while the node runs: all of a list or none. Answers how many
 /// options are in the list. The error says in one line what is wrong, and

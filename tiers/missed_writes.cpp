@@ -165,9 +165,9 @@ void missed_writes::check_bounds() {
       && purges_.size() <= max_purges)
     return;
   notes_.clear();
-  purges_.clear();
   bytes_ = 0;
   floor_ = highest_;
+  purges_ = {{selector{}, floor_}};
   ++overflows_;
 }
 

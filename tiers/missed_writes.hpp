@@ -7,9 +7,10 @@
 /// Memory is bounded by a count and by bytes. Past a bound everything is
 /// dropped and the highest version noted so far becomes the floor: every record
 /// up to the floor is hidden from then on, because nobody knows any more which
-/// of them are stale. That costs hits, never correctness. The floor stays for
-/// the life of the object; records written later have larger versions and are
-/// seen.
+/// of them are stale, and what is left to replay is a purge of all of them, for
+/// the sake of others who use the tier. That costs hits, never correctness. The
+/// floor stays for the life of the object; records written later have larger
+/// versions and are seen.
 ///
 /// Limit: notes are kept in memory only. A node that restarts while the tier is
 /// away forgets them, and may then find records that it had replaced.

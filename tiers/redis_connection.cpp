@@ -1,9 +1,12 @@
 #include "tiers/redis_connection.hpp"
 
 #include <hiredis/hiredis.h>
+#include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -100,6 +103,43 @@ bool redis_connection::exchange(const redis_pipeline& x,
   for (auto& reply : native_->replies)
     replies.push_back(view_of(*reply));
   return true;
+}
+
+redis_connection::arrival redis_connection::await(milliseconds limit,
+                                                  redis_reply& out) {
+  if (!native_->context) {
+    why_ = {errc::unavailable, "not connected"};
+    return arrival::failed;
+  }
+  using clock = std::chrono::steady_clock;
+  auto until = clock::now() + limit;
+  native_->replies.clear();
+  for (;;) {
+    auto* context = native_->context.get();
+    void* answer = nullptr;
+    errno = 0;
+    if (redisReaderGetReply(context->reader, &answer) != REDIS_OK) {
+      context->err = context->reader->err;
+      socket_failed(errno);
+      return arrival::failed;
+    }
+    if (answer) {
+      native_->replies.emplace_back(static_cast<redisReply*>(answer));
+      out = view_of(*native_->replies.back());
+      return arrival::reply;
+    }
+    auto left = std::chrono::ceil<milliseconds>(until - clock::now());
+    pollfd wanted{context->fd, POLLIN, 0};
+    auto n = ::poll(&wanted, 1,
+                    static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    if (n == 0 || (n < 0 && errno == EINTR))
+      return arrival::nothing;
+    errno = 0;
+    if (redisBufferRead(context) != REDIS_OK) {
+      socket_failed(errno);
+      return arrival::failed;
+    }
+  }
 }
 
 void redis_connection::close() noexcept {

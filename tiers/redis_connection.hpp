@@ -36,7 +36,14 @@ public:
   /// that hold until the next call. False if that failed, see `why`.
   bool exchange(const redis_pipeline& x, std::vector<redis_reply>& replies);
 
-  /// What went wrong in `exchange`.
+  enum class arrival { reply, nothing, failed };
+
+  /// Waits for something that the server sends by itself, as to a subscriber,
+  /// for at most `limit`. `out` is a view that holds until the next call. A
+  /// closed connection is a failure: it is not made anew.
+  arrival await(milliseconds limit, redis_reply& out);
+
+  /// What went wrong in `exchange` or `await`.
   const failure& why() const noexcept {
     return why_;
   }

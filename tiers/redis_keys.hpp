@@ -10,6 +10,10 @@
 
 namespace terrace {
 
+/// What follows the prefix in names of ours that are no entries.
+inline constexpr std::string_view redis_log_name = "log";
+inline constexpr std::string_view redis_fences_name = "fences";
+
 class redis_keys {
 public:
   explicit redis_keys(std::string prefix);
@@ -19,6 +23,11 @@ public:
 
   /// Undoes `name_of`. False if `name` is not ours.
   bool key_of(std::string_view name, std::string& key) const;
+
+  /// Name of something of ours that is no entry.
+  std::string own_name(std::string_view what) const {
+    return prefix_ + std::string{what};
+  }
 
   /// A pattern for SCAN that fits the names of all entries that `what` can
   /// mean; it may fit others as well, so what comes back must be checked.

@@ -7,8 +7,12 @@ namespace terrace {
 
 /// Applies a batch of changes, each only if it is not older than what is there.
 ///
-/// KEYS: one name per change. ARGV[1]: now in Unix milliseconds; ARGV[2]: "1"
-/// to write only where no live record is; then two arguments per change:
+/// KEYS: one name per change. ARGV: now in Unix milliseconds; "1" to write only
+/// where no live record is; an event to announce, in JSON, or nothing; the
+/// channel for it; the name of the log; the most events that it keeps, about;
+/// the name of the fences, or nothing; a version up to which everything is
+/// about to be purged, as 16 hexadecimal digits, or nothing; then two arguments
+/// per change:
 ///
 ///   life   milliseconds until Redis forgets it, "0" = never, "-1" = delete,
 ///          "-2" = delete if it is a record
@@ -17,6 +21,16 @@ namespace terrace {
 /// Returns one character per change: s stored, r refused, d deleted a live
 /// record, n nothing deleted.
 ///
+/// The event goes into the log before anything is changed, so that an error
+/// means that nothing was; and it is published with its place there.
+///
+/// A fence is the version of the latest deletion of a key of its kind (one of a
+/// million, by hash), or of the latest purge. A record that comes where nothing
+/// is must be newer: what was written late, or lay on some node's disk, would
+/// otherwise bring back what was deleted meanwhile. There is a hash of fences
+/// for every minute; the last two count. Nobody gives away or makes up for what
+/// is old without having read the log since, so that this is enough.
+///
 /// The offsets are those of tiers/codec.hpp: version at 8, expiry at 16, little
 /// endian. Numbers in Lua are doubles, so versions are compared in halves; an
 /// expiry below 2^53 is exact. What is not a record (a foreign value, another
@@ -24,10 +38,48 @@ namespace terrace {
 inline constexpr std::string_view redis_script = R"lua(
 local now, if_absent = tonumber(ARGV[1]), ARGV[2] == '1'
 local pcall, call = redis.pcall, redis.call
-local byte, unpack = string.byte, struct.unpack
-local out = {}
+local byte, unpack, sub = string.byte, struct.unpack, string.sub
+local event, fences, purge, first = ARGV[3], ARGV[7], ARGV[8], 8
+local out, raised, there = {}, purge ~= '', {}
+if event ~= '' then
+  local id = call('XADD', ARGV[5], 'MAXLEN', '~', ARGV[6], '*', 'event', event)
+  call('PUBLISH', ARGV[4], sub(event, 1, -2) .. ',"id":"' .. id .. '"}')
+end
+local minute = math.floor(tonumber(call('TIME')[1]) / 60)
+local latest = fences .. ':' .. minute
+if fences ~= '' then
+  for i = 0, 1 do
+    local name = fences .. ':' .. (minute - i)
+    if call('EXISTS', name) == 1 then
+      there[#there + 1] = name
+    end
+  end
+end
+local function digits(bytes)
+  local low, high = unpack('<I4I4', bytes, 9)
+  return string.format('%08x%08x', high, low)
+end
+local function raise(name, version)
+  if version > (call('HGET', latest, name) or '') then
+    call('HSET', latest, name, version)
+    raised = true
+  end
+end
+local function fenced(key, version)
+  for _, name in ipairs(there) do
+    local at = call('HMGET', name, sub(redis.sha1hex(key), 1, 5), 'purge')
+    if version <= (at[1] or '') or version <= (at[2] or '') then
+      return true
+    end
+  end
+  return false
+end
+if purge ~= '' then
+  raise('purge', purge)
+end
 for i = 1, #KEYS do
-  local key, life, bytes = KEYS[i], ARGV[i * 2 + 1], ARGV[i * 2 + 2]
+  local key = KEYS[i]
+  local life, bytes = ARGV[first + i * 2 - 1], ARGV[first + i * 2]
   local old = pcall('GETRANGE', key, '0', '23')
   local known = type(old) == 'string' and #old == 24 and byte(old) == 84
   local live, newer = false, false
@@ -41,6 +93,9 @@ for i = 1, #KEYS do
     end
   end
   if life == '-1' or life == '-2' then
+    if fences ~= '' then
+      raise(sub(redis.sha1hex(key), 1, 5), digits(bytes))
+    end
     if newer or (life == '-2' and not known) then
       out[i] = 'n'
     else
@@ -49,7 +104,8 @@ for i = 1, #KEYS do
       end
       out[i] = live and 'd' or 'n'
     end
-  elseif newer or (if_absent and live) then
+  elseif newer or (if_absent and live)
+    or (not live and #there > 0 and fenced(key, digits(bytes))) then
     out[i] = 'r'
   else
     if life == '0' then
@@ -59,6 +115,9 @@ for i = 1, #KEYS do
     end
     out[i] = 's'
   end
+end
+if raised then
+  call('PEXPIRE', latest, 180000)
 end
 return table.concat(out)
 )lua";

@@ -5,6 +5,8 @@
 #include "tiers/redis_script.hpp"
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <new>
 
 namespace terrace {
@@ -20,6 +22,9 @@ constexpr std::size_t keys_per_command = 128;
 /// A script call takes no further change once it holds this much, and a
 /// pipeline no further call once it holds eight times this much.
 constexpr std::size_t bytes_per_command = 1 << 20;
+
+/// Arguments of the script before those of the changes.
+constexpr std::size_t script_settings = 8;
 
 /// Redis refuses expiries that overflow; a century is never in anyone's way.
 constexpr std::int64_t longest_life_ms = 100ll * 365 * 24 * 3600 * 1000;
@@ -39,12 +44,16 @@ struct redis_store::change {
 redis_store::redis_store(const redis_options& opts, redis_address where,
                          std::shared_ptr<const codec> coder,
                          std::shared_ptr<redis_figures> figures,
-                         std::string client_name)
+                         std::string client_name,
+                         std::shared_ptr<redis_announcer> announcer)
   : opts_(opts),
     codec_(std::move(coder)),
     figures_(std::move(figures)),
     names_(opts.prefix),
-    link_(opts, std::move(where), std::move(client_name), figures_) {
+    link_(opts, std::move(where), std::move(client_name), figures_),
+    announcer_(std::move(announcer)),
+    log_name_(names_.own_name(redis_log_name)),
+    fences_name_(announcer_ ? names_.own_name(redis_fences_name) : "") {
   opts_.max_batch = std::max(opts_.max_batch, 1u);
 }
 
@@ -206,8 +215,7 @@ void redis_store::run_part(std::span<const change> xs, bool if_absent,
     auto sizes = encode(xs, if_absent, now_ms);
     if (!exchange())
       return;
-    if (!replies_[0].is(reply_kind::error)
-        || !replies_[0].text.starts_with("NOSCRIPT")) {
+    if (!forgot_script()) {
       for (std::size_t i = 0; i < sizes.size(); ++i) {
         auto* outcomes = answer(i, reply_kind::text, "EVALSHA", sizes[i]);
         if (!outcomes)
@@ -216,9 +224,16 @@ void redis_store::run_part(std::span<const change> xs, bool if_absent,
       }
       return;
     }
-    script_.clear();
   }
   fail({errc::unavailable, "the server forgets scripts at once"});
+}
+
+bool redis_store::forgot_script() {
+  if (!replies_[0].is(reply_kind::error)
+      || !replies_[0].text.starts_with("NOSCRIPT"))
+    return false;
+  script_.clear();
+  return true;
 }
 
 bool redis_store::load_script() {
@@ -237,7 +252,6 @@ std::vector<std::size_t> redis_store::encode(std::span<const change> xs,
   std::vector<std::size_t> sizes;
   std::string names;
   std::string arguments;
-  auto now = std::to_string(now_ms);
   auto& out = pipeline_.bytes;
   pipeline_.clear();
   xs = xs.first(std::min<std::size_t>(xs.size(), opts_.max_batch));
@@ -251,13 +265,13 @@ std::vector<std::size_t> redis_store::encode(std::span<const change> xs,
       append_change(xs[n], now_ms, arguments);
       ++n;
     }
-    pipeline_.begin(5 + 3 * n);
+    pipeline_.begin(3 + script_settings + 3 * n);
     append_redis_argument(out, "EVALSHA");
     append_redis_argument(out, script_);
     append_redis_argument(out, std::to_string(n));
     out += names;
-    append_redis_argument(out, now);
-    append_redis_argument(out, if_absent ? "1" : "0");
+    append_settings(if_absent, now_ms, event_of(xs.first(n), if_absent), {},
+                    out);
     out += arguments;
     sizes.push_back(n);
     xs = xs.subspan(n);
@@ -283,6 +297,81 @@ void redis_store::append_change(const change& x, std::int64_t now_ms,
     append_redis_argument(out, x.only_records ? "-2" : "-1");
   }
   append_redis_argument(out, record_bytes_);
+}
+
+// -- announcing ---------------------------------------------------------------
+
+void redis_store::append_settings(bool if_absent, std::int64_t now_ms,
+                                  const std::string& event,
+                                  const std::string& purge, std::string& out) {
+  append_redis_argument(out, std::to_string(now_ms));
+  append_redis_argument(out, if_absent ? "1" : "0");
+  append_redis_argument(out, event);
+  append_redis_argument(out, announcer_ ? announcer_->channel : "");
+  append_redis_argument(out, log_name_);
+  append_redis_argument(out, std::to_string(announcer_ ? announcer_->log_length
+                                                       : 0));
+  append_redis_argument(out, fences_name_);
+  append_redis_argument(out, purge);
+}
+
+std::string redis_store::event_of(std::span<const change> xs, bool if_absent) {
+  if (!announcer_ || if_absent || xs.front().only_records)
+    return {};
+  invalidation_event result;
+  result.reason = "change";
+  result.keys.reserve(xs.size());
+  for (auto& x : xs)
+    result.keys.push_back({*x.key, x.version});
+  return sign(std::move(result));
+}
+
+std::string redis_store::sign(invalidation_event x) {
+  x.node = announcer_->node;
+  x.seq = announcer_->seq.fetch_add(1, std::memory_order_relaxed) + 1;
+  return to_json(x);
+}
+
+expected<void> redis_store::announce(invalidation_event x) {
+  return announcer_ ? run_bare(sign(std::move(x)), {}) : expected<void>{};
+}
+
+expected<void> redis_store::raise_fence(version_t up_to) {
+  char version[17];
+  std::snprintf(version, sizeof(version), "%016" PRIx64, up_to);
+  return announcer_ ? run_bare({}, version) : expected<void>{};
+}
+
+expected<void> redis_store::run_bare(const std::string& event,
+                                     const std::string& purge) {
+  last_failure_ = {};
+  for (int round = 0; round < 2; ++round) {
+    if (script_.empty() && !load_script())
+      return last_failure_;
+    pipeline_.clear();
+    pipeline_.begin(3 + script_settings);
+    for (auto text : {std::string_view{"EVALSHA"}, std::string_view{script_},
+                      std::string_view{"0"}})
+      append_redis_argument(pipeline_.bytes, text);
+    append_settings(false, 0, event, purge, pipeline_.bytes);
+    if (!exchange())
+      return last_failure_;
+    if (!forgot_script())
+      return answer(0, reply_kind::text, "EVALSHA") ? failure{} : last_failure_;
+  }
+  return fail({errc::unavailable, "the server forgets scripts at once"});
+}
+
+expected<void> redis_store::publish(node_beat x) {
+  last_failure_ = {};
+  if (!announcer_)
+    return {};
+  x.seq = announcer_->seq.load(std::memory_order_relaxed);
+  pipeline_.clear();
+  pipeline_.add({"PUBLISH", announcer_->channel, to_json(x)});
+  if (!exchange() || !answer(0, reply_kind::integer, "PUBLISH"))
+    return last_failure_;
+  return {};
 }
 
 // -- exchanging ---------------------------------------------------------------

@@ -15,6 +15,11 @@
 /// A deleted key leaves no trace: a write that timed out, was given up, and is
 /// executed by the server after a later deletion comes back until it expires.
 ///
+/// Other nodes. With a `redis_announcer`, whatever is changed is announced in
+/// the same step (tiers/invalidation_event.hpp): the event goes into a log, a
+/// stream, and to a channel. What is written only where nothing is brings
+/// nothing new and is not announced.
+///
 /// Failures. Any time limit that passes and any reply that is not understood
 /// closes the connection, because later replies would be out of step. A batch
 /// that finds its connection closed by the other side is sent once more over a
@@ -32,6 +37,8 @@
 
 #include "config/options.hpp"
 #include "tiers/codec.hpp"
+#include "tiers/invalidation_event.hpp"
+#include "tiers/redis_announcer.hpp"
 #include "tiers/redis_connection.hpp"
 #include "tiers/redis_figures.hpp"
 #include "tiers/redis_keys.hpp"
@@ -64,10 +71,11 @@ public:
   // -- constructors -----------------------------------------------------------
 
   /// Does not connect yet: the first operation does. `client_name` is what
-  /// CLIENT LIST shows.
+  /// CLIENT LIST shows. `announcer`: null if there are no other nodes.
   redis_store(const redis_options& opts, redis_address where,
               std::shared_ptr<const codec> coder,
-              std::shared_ptr<redis_figures> figures, std::string client_name);
+              std::shared_ptr<redis_figures> figures, std::string client_name,
+              std::shared_ptr<redis_announcer> announcer = nullptr);
 
   ~redis_store() override;
 
@@ -118,13 +126,17 @@ public:
                                     bool if_absent, std::int64_t now_ms);
 
   /// One bounded step of a purge: about `budget` keys are looked at. Begin with
-  /// an empty cursor.
+  /// an empty cursor. The last step announces it.
   expected<purge_page> purge_step(const selector& what, version_t up_to,
                                   const std::string& cursor, std::size_t budget,
                                   std::int64_t now_ms);
 
   /// True if `x` can be passed to `list`: empty, or a cursor of SCAN.
   static bool is_cursor(const std::string& x) noexcept;
+
+  /// Publishes a sign of life of this node, with the number of its latest
+  /// event. Without an announcer, nothing.
+  expected<void> publish(node_beat x);
 
   /// Asks the server for a sign of life.
   expected<void> ping();
@@ -153,6 +165,15 @@ private:
   expected<std::uint64_t> remove_records(const keys& xs, version_t up_to,
                                          std::int64_t now_ms);
 
+  /// Runs the script to announce `x`.
+  expected<void> announce(invalidation_event x);
+
+  /// Runs the script to keep copies of what a purge removes from coming back.
+  expected<void> raise_fence(version_t up_to);
+
+  /// Runs the script without a change.
+  expected<void> run_bare(const std::string& event, const std::string& purge);
+
   /// Runs changes through the script. One character per change, those of
   /// tiers/redis_script.hpp or f for failed.
   std::string run(std::span<const change> xs, bool if_absent,
@@ -164,11 +185,25 @@ private:
 
   bool load_script();
 
+  /// True if the reply says that the server does not know the script.
+  bool forgot_script();
+
   /// Fills the pipeline and returns the number of changes of each command.
   std::vector<std::size_t> encode(std::span<const change> xs, bool if_absent,
                                   std::int64_t now_ms);
 
   void append_change(const change& x, std::int64_t now_ms, std::string& out);
+
+  /// Appends those arguments of the script that come before the changes.
+  void append_settings(bool if_absent, std::int64_t now_ms,
+                       const std::string& event, const std::string& purge,
+                       std::string& out);
+
+  /// The event that announces `xs`, or nothing.
+  std::string event_of(std::span<const change> xs, bool if_absent);
+
+  /// Gives the event its node and its number.
+  std::string sign(invalidation_event x);
 
   // -- walking ----------------------------------------------------------------
 
@@ -207,6 +242,9 @@ private:
   redis_connection link_;
   redis_pipeline pipeline_;          /// What is sent next.
   std::vector<redis_reply> replies_; /// One per command sent.
+  std::shared_ptr<redis_announcer> announcer_;
+  std::string log_name_;     /// The stream.
+  std::string fences_name_;  /// The hash.
   std::string script_;       /// Name of the script in the server, if loaded.
   std::string record_bytes_; /// Reused by `append_change`.
   failure last_failure_;

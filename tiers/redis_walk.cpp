@@ -145,6 +145,9 @@ redis_store::purge_step(const selector& what, version_t up_to,
     if (what.what == selector::kind::key) {
       page.found.push_back(what.key_prefix());
     } else {
+      if (cursor.empty())
+        if (auto ok = raise_fence(up_to); !ok)
+          return ok.error();
       auto scanned = scan(what, cursor, budget);
       if (!scanned)
         return scanned.error();
@@ -155,6 +158,9 @@ redis_store::purge_step(const selector& what, version_t up_to,
     auto removed = remove_records(page.found, up_to, now_ms);
     if (!removed)
       return removed.error();
+    if (page.done)
+      if (auto ok = announce({{}, 0, "purge", {}, what, up_to}); !ok)
+        return ok.error();
     return purge_page{*removed, std::move(page.next), page.done};
   } catch (const std::bad_alloc&) {
     return fail_out_of_memory();

@@ -65,6 +65,9 @@ invalidator_actor::behavior_type fake_invalidator(invalidator_actor::pointer,
       x->reasons.push_back(reason);
       return invalidation_report{{{"memory", 2}}, {"redis"}};
     },
+    [](forget_atom, const selector&, version_t) {
+      return invalidation_report{};
+    },
     [](status_atom) { return actor_status{}; },
     [](reset_atom) {},
   };

@@ -25,6 +25,7 @@ fake_coordinator(coordinator_actor::pointer,
       return std::uint64_t{2};
     },
     [=](unfence_atom, version_t) { log->push_back("unfence"); },
+    [](forget_atom, const removals& xs) { return std::uint64_t{xs.size()}; },
     [](status_atom) { return actor_status{}; },
     [](reset_atom) {},
     [](tick_atom) {},

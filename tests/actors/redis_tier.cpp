@@ -564,6 +564,8 @@ CAF_TEST(past its bounds what was missed is forgotten and hidden) {
   store({make("a", 5), make("b", 6), make("c", 7)});
   pass(500ms);
   finish(reader());
+  CAF_CHECK_EQUAL(task<purge_job>(writer()).up_to, 7u);
+  finish(writer());
   CAF_CHECK(up());
   auto a = fetch("a");
   finish_fetch(7);

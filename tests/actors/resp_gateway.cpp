@@ -131,6 +131,7 @@ fake_coordinator(coordinator_actor::pointer self, backend_ptr x) {
     [](abandon_atom, const std::string&, std::uint64_t, const failure&) {},
     [](fence_atom, const selector&, version_t) { return std::uint64_t{0}; },
     [](unfence_atom, version_t) {},
+    [](forget_atom, const removals& xs) { return std::uint64_t{xs.size()}; },
     [](status_atom) { return actor_status{}; },
     [=](reset_atom) {
       std::unique_lock lock{x->mutex};
@@ -152,6 +153,9 @@ invalidator_actor::behavior_type fake_invalidator(invalidator_actor::pointer,
       result.removed = {{"memory", 1}, {"disk", x->data.size()}};
       x->data.clear();
       return result;
+    },
+    [](forget_atom, const selector&, version_t) {
+      return invalidation_report{};
     },
     [](status_atom) { return actor_status{}; },
     [](reset_atom) {},

@@ -1,0 +1,234 @@
+/// Stands between one node and a Redis server, and can part them. It can also
+/// lose, repeat and swap what a channel brings.
+#pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <charconv>
+#include <cstdint>
+#include <list>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace terrace::test {
+
+/// A thread of its own; `set` and `meddle` may be called from another one.
+class partition_proxy {
+public:
+  enum class state {
+    open,   ///< passes everything on
+    closed, ///< connections are closed and refused
+    stuck,  ///< connections stay and nothing passes
+  };
+
+  /// In front of the server at `port` of the loopback interface.
+  explicit partition_proxy(std::uint16_t port, std::uint64_t seed = 1)
+    : server_(port), random_(seed) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto address = loopback(0);
+    socklen_t size = sizeof(address);
+    auto* raw = reinterpret_cast<sockaddr*>(&address);
+    if (::bind(listener_, raw, size) != 0 || ::listen(listener_, 64) != 0
+        || ::getsockname(listener_, raw, &size) != 0)
+      throw std::runtime_error{"no port for a proxy"};
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread{[this] { run(); }};
+  }
+
+  partition_proxy(const partition_proxy&) = delete;
+
+  partition_proxy& operator=(const partition_proxy&) = delete;
+
+  ~partition_proxy() {
+    done_ = true;
+    thread_.join();
+    for (auto& x : links_)
+      close(x);
+    ::close(listener_);
+  }
+
+  std::string url() const {
+    return "redis://127.0.0.1:" + std::to_string(port_);
+  }
+
+  /// Returns when it is so.
+  void set(state x) noexcept {
+    state_ = x;
+    while (applied_ != x)
+      std::this_thread::yield();
+  }
+
+  /// Of the messages of channels, about one in `n` each is lost, repeated, and
+  /// put behind the next one; 0: none.
+  void meddle(unsigned n) noexcept {
+    meddling_ = n;
+  }
+
+  std::uint64_t meddled() const noexcept {
+    return meddled_;
+  }
+
+private:
+  struct link {
+    int node;
+    int server;
+    std::string incoming; ///< of a subscriber, not a whole message yet
+    std::string held;     ///< comes after the next message
+    bool subscriber = false;
+  };
+
+  static sockaddr_in loopback(std::uint16_t port) {
+    sockaddr_in result{};
+    result.sin_family = AF_INET;
+    result.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    result.sin_port = htons(port);
+    return result;
+  }
+
+  static void close(link& x) {
+    ::close(x.node);
+    ::close(x.server);
+  }
+
+  static bool send_all(int to, std::string_view bytes) {
+    while (!bytes.empty()) {
+      auto n = ::send(to, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n <= 0)
+        return false;
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
+    return true;
+  }
+
+  void accept_one() {
+    auto node = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (node < 0)
+      return;
+    auto server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto address = loopback(server_);
+    if (applied_ == state::closed
+        || ::connect(server, reinterpret_cast<sockaddr*>(&address),
+                     sizeof(address))
+             != 0) {
+      ::close(node);
+      ::close(server);
+      return;
+    }
+    links_.push_back({node, server, {}, {}, false});
+  }
+
+  /// The whole messages that `bytes` begins with, each `*3` and three texts.
+  static std::vector<std::string> take_messages(std::string& bytes) {
+    std::vector<std::string> result;
+    for (;;) {
+      auto at = bytes.find("\r\n");
+      if (at == bytes.npos)
+        return result;
+      at += 2;
+      for (int i = 0; i < 3; ++i) {
+        auto end = bytes.find("\r\n", at);
+        if (end == bytes.npos)
+          return result;
+        std::size_t n = 0;
+        if (bytes[at] == '$') {
+          std::from_chars(bytes.data() + at + 1, bytes.data() + end, n);
+          n += 2;
+        }
+        at = end + 2 + n;
+      }
+      if (at > bytes.size())
+        return result;
+      result.push_back(bytes.substr(0, at));
+      bytes.erase(0, at);
+    }
+  }
+
+  bool pass_messages(link& x) {
+    for (auto& message : take_messages(x.incoming)) {
+      auto n = meddling_.load();
+      auto chance = n == 0 ? 3 : random_() % n;
+      meddled_ += chance < 3 && n != 0;
+      std::string out;
+      if (n == 0 || chance >= 3)
+        out = message;
+      else if (chance == 1)
+        out = message + message;
+      else if (chance == 2)
+        out = std::exchange(x.held, {});
+      out += std::exchange(x.held, chance == 2 && n != 0 ? message : "");
+      if (!send_all(x.node, out))
+        return false;
+    }
+    return true;
+  }
+
+  /// False if the link is at its end.
+  bool pass(link& x, bool from_node) {
+    char buf[65536];
+    auto n = ::recv(from_node ? x.node : x.server, buf, sizeof(buf), 0);
+    if (n <= 0)
+      return false;
+    std::string_view bytes{buf, static_cast<std::size_t>(n)};
+    if (from_node) {
+      x.subscriber = x.subscriber || bytes.find("SUBSCRIBE") != bytes.npos;
+      return send_all(x.server, bytes);
+    }
+    if (!x.subscriber)
+      return send_all(x.node, bytes);
+    x.incoming += bytes;
+    return pass_messages(x);
+  }
+
+  void run() {
+    while (!done_) {
+      auto now = state_.load();
+      if (now == state::closed) {
+        for (auto& x : links_)
+          close(x);
+        links_.clear();
+      }
+      applied_ = now;
+      std::vector<pollfd> wanted{{listener_, POLLIN, 0}};
+      if (now != state::stuck)
+        for (auto& x : links_) {
+          wanted.push_back({x.node, POLLIN, 0});
+          wanted.push_back({x.server, POLLIN, 0});
+        }
+      if (::poll(wanted.data(), wanted.size(), 5) <= 0 || now == state::stuck)
+        continue;
+      std::size_t i = 1;
+      for (auto x = links_.begin(); i < wanted.size(); i += 2) {
+        auto ok = (wanted[i].revents == 0 || pass(*x, true))
+                  && (wanted[i + 1].revents == 0 || pass(*x, false));
+        if (!ok)
+          close(*x);
+        x = ok ? std::next(x) : links_.erase(x);
+      }
+      if (wanted[0].revents != 0)
+        accept_one();
+    }
+  }
+
+  std::uint16_t server_;
+  std::uint16_t port_ = 0;
+  int listener_ = -1;
+  std::mt19937_64 random_;
+  std::list<link> links_;
+  std::atomic<state> state_{state::open};   ///< wanted
+  std::atomic<state> applied_{state::open}; ///< in force
+  std::atomic<unsigned> meddling_{0};
+  std::atomic<std::uint64_t> meddled_{0};
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+} // namespace terrace::test

@@ -1,0 +1,173 @@
+#include "tiers/redis_log.hpp"
+
+#include <charconv>
+#include <utility>
+
+namespace terrace {
+
+namespace {
+
+using reply_kind = redis_reply::kind;
+
+/// Events read at once.
+constexpr std::string_view page_size = "1000";
+constexpr std::size_t page_events = 1000;
+
+constexpr std::string_view event_field = "event";
+
+/// The value behind `name` in a list of names and values.
+const redis_reply* find(const redis_reply& of, std::string_view name) {
+  for (std::size_t i = 0; i + 1 < of.elements.size(); i += 2)
+    if (of.elements[i].text == name)
+      return &of.elements[i + 1];
+  return nullptr;
+}
+
+/// The id of an entry as it is listed: a pair of id and fields.
+std::optional<log_place> place_of(const redis_reply* entry) {
+  if (!entry || entry->elements.size() != 2)
+    return std::nullopt;
+  return parse_log_place(entry->elements[0].text);
+}
+
+} // namespace
+
+std::string to_string(const log_place& x) {
+  return std::to_string(x.ms) + '-' + std::to_string(x.n);
+}
+
+std::optional<log_place> parse_log_place(std::string_view x) {
+  log_place result;
+  auto* last = x.data() + x.size();
+  auto [dash, bad] = std::from_chars(x.data(), last, result.ms);
+  if (bad != std::errc{} || dash == last || *dash != '-')
+    return std::nullopt;
+  auto [end, worse] = std::from_chars(dash + 1, last, result.n);
+  if (worse != std::errc{} || end != last)
+    return std::nullopt;
+  return result;
+}
+
+redis_log::redis_log(const redis_options& opts, redis_address where,
+                     std::string channel,
+                     std::shared_ptr<redis_figures> figures)
+  : channel_(std::move(channel)),
+    log_name_(redis_keys{opts.prefix}.own_name(redis_log_name)),
+    figures_(std::move(figures)),
+    subscriber_(opts, where, "terrace-subscriber", figures_),
+    reader_(opts, where, "terrace-log", figures_) {
+  // nop
+}
+
+expected<bool> redis_log::subscribe() {
+  if (subscribed_)
+    return false;
+  pipeline_.clear();
+  pipeline_.add({"SUBSCRIBE", channel_});
+  if (!subscriber_.exchange(pipeline_, replies_))
+    return fail(subscriber_.why());
+  auto& x = replies_.front();
+  if (x.is(reply_kind::error))
+    return fail(translate_redis_error(x.text));
+  if (!x.is(reply_kind::array) || x.elements.size() != 3)
+    return fail({errc::protocol_violation, "unexpected reply to SUBSCRIBE"});
+  subscribed_ = true;
+  return true;
+}
+
+expected<std::optional<std::string>> redis_log::receive(milliseconds limit) {
+  using arrival = redis_connection::arrival;
+  redis_reply x;
+  switch (subscriber_.await(limit, x)) {
+    case arrival::failed:
+      return fail(subscriber_.why());
+    case arrival::nothing:
+      return std::optional<std::string>{};
+    case arrival::reply:
+      break;
+  }
+  if (!x.is(reply_kind::array) || x.elements.size() != 3
+      || x.elements[0].text != "message")
+    return fail({errc::protocol_violation, "not a message of a channel"});
+  return std::optional<std::string>{x.elements[2].text};
+}
+
+expected<log_place> redis_log::append(const std::string& event) {
+  auto* id = ask({"XADD", log_name_, "*", event_field, event},
+                 reply_kind::text);
+  if (!id)
+    return why_;
+  if (auto place = parse_log_place(id->text))
+    return *place;
+  return fail({errc::protocol_violation, "unexpected reply to XADD"});
+}
+
+expected<bool> redis_log::reaches(const log_place& place) {
+  auto* about = ask({"XINFO", "STREAM", log_name_}, reply_kind::array);
+  if (!about) {
+    // No such key: it was deleted, evicted, or the server is a new one.
+    if (why_.code == errc::protocol_violation
+        && why_.detail.find("no such key") != std::string::npos)
+      return false;
+    return why_;
+  }
+  // Servers before 7.0 do not tell what they have deleted.
+  auto* field = find(*about, "max-deleted-entry-id");
+  auto deleted = field ? parse_log_place(field->text) : std::nullopt;
+  auto first = place_of(find(*about, "first-entry"));
+  if (first && *first <= place)
+    return !deleted || *deleted <= place;
+  // Nothing as old as `place` is left: fine only if it was the last one that
+  // was taken out.
+  return deleted && *deleted == place;
+}
+
+expected<redis_log::page> redis_log::read_after(const log_place& place) {
+  auto from = "(" + to_string(place);
+  auto* entries = ask({"XRANGE", log_name_, from, "+", "COUNT", page_size},
+                      reply_kind::array);
+  if (!entries)
+    return why_;
+  page result;
+  result.last = place;
+  result.done = entries->elements.size() < page_events;
+  for (auto& x : entries->elements) {
+    auto at = place_of(&x);
+    if (!at)
+      return fail({errc::protocol_violation, "unexpected reply to XRANGE"});
+    result.last = *at;
+    if (auto* event = find(x.elements[1], event_field))
+      result.events.emplace_back(event->text);
+  }
+  return result;
+}
+
+const redis_reply*
+redis_log::ask(std::initializer_list<std::string_view> command,
+               reply_kind wanted) {
+  pipeline_.clear();
+  pipeline_.add(command);
+  if (!reader_.exchange(pipeline_, replies_)) {
+    fail(reader_.why());
+    return nullptr;
+  }
+  auto& x = replies_.front();
+  if (x.is(wanted))
+    return &x;
+  if (x.is(reply_kind::error))
+    why_ = translate_redis_error(x.text);
+  else
+    fail({errc::protocol_violation, "unexpected reply about the log"});
+  return nullptr;
+}
+
+failure redis_log::fail(failure why) {
+  figures_->failed(why.code);
+  subscriber_.close();
+  reader_.close();
+  subscribed_ = false;
+  why_ = std::move(why);
+  return why_;
+}
+
+} // namespace terrace

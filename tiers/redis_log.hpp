@@ -1,0 +1,80 @@
+/// The log of events in Redis and the channel beside it, as a node reads them.
+///
+/// Two connections: one subscribes, the other reads the stream. Announcing is
+/// done by `redis_store`, in one step with the change.
+///
+/// Sources: redis.io, commands SUBSCRIBE, XRANGE, XINFO STREAM, XADD.
+#pragma once
+
+#include "config/options.hpp"
+#include "tiers/redis_connection.hpp"
+#include "tiers/redis_keys.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace terrace {
+
+/// A place in the log: the id of an entry of the stream. Larger is later.
+struct log_place {
+  std::uint64_t ms = 0;
+  std::uint64_t n = 0;
+
+  friend auto operator<=>(const log_place&, const log_place&) = default;
+};
+
+std::string to_string(const log_place& x);
+
+/// Reads `ms-n`; nothing if that is not it.
+std::optional<log_place> parse_log_place(std::string_view x);
+
+/// One thread at a time. An error closes both connections; the next call begins
+/// anew.
+class redis_log {
+public:
+  /// Events after a place.
+  struct page {
+    std::vector<std::string> events; ///< JSON
+    log_place last;                  ///< of the last of them
+    bool done = true;                ///< there are no more
+  };
+
+  redis_log(const redis_options& opts, redis_address where, std::string channel,
+            std::shared_ptr<redis_figures> figures);
+
+  /// Subscribes if that is not done. True if it had to be: what was published
+  /// before is not received.
+  expected<bool> subscribe();
+
+  /// The next message of the channel, or nothing within `limit`.
+  expected<std::optional<std::string>> receive(milliseconds limit);
+
+  /// Appends `event` and returns its place: the log exists then.
+  expected<log_place> append(const std::string& event);
+
+  /// True if everything that was ever appended after `place` is still there.
+  expected<bool> reaches(const log_place& place);
+
+  expected<page> read_after(const log_place& place);
+
+private:
+  /// Sends one command by the second connection; null on failure.
+  const redis_reply* ask(std::initializer_list<std::string_view> command,
+                         redis_reply::kind wanted);
+
+  failure fail(failure why);
+
+  std::string channel_;
+  std::string log_name_;
+  std::shared_ptr<redis_figures> figures_;
+  redis_connection subscriber_;
+  redis_connection reader_;
+  redis_pipeline pipeline_;
+  std::vector<redis_reply> replies_;
+  bool subscribed_ = false;
+  failure why_;
+};
+
+} // namespace terrace
