@@ -31,7 +31,11 @@ coordinator_state::make_behavior(coordinator_setup setup) {
       counters_ = counters{};
       latency_.reset();
     },
-    [this](tick_atom) { check_duties(); },
+    [this](tick_atom) {
+      ticking_ = false;
+      check_duties();
+      check_leases();
+    },
   };
 }
 
@@ -71,6 +75,7 @@ caf::result<std::uint64_t> coordinator_state::forget(const removals& xs) {
   for (auto& x : xs) {
     setup_.clock->observe(x.version, now);
     touch_key(x.key);
+    look_again(x.key);
   }
   auto promise = self_->make_response_promise<std::uint64_t>();
   auto open = std::make_shared<std::size_t>(1);
@@ -110,6 +115,7 @@ actor_status coordinator_state::status() const {
     {"load_waits", counters_.load_waits},
     {"load_failures", counters_.load_failures},
     {"load_timeouts", counters_.load_timeouts},
+    {"lease_waits", counters_.lease_waits},
     {"invalidations", counters_.invalidations},
     {"forgotten", counters_.forgotten},
     {"open_walks", walks_.size()},
@@ -124,6 +130,11 @@ void coordinator_state::shut_down(const caf::error& reason) {
   stopping_ = reason ? reason : caf::error{caf::exit_reason::user_shutdown};
   while (!duties_.empty())
     abandon(duties_.begin()->first, {errc::shutting_down, {}});
+  while (!lease_waits_.empty()) {
+    auto key = lease_waits_.begin()->first;
+    look_again(key);
+    lease_waits_.erase(key);
+  }
   quit_if_idle();
 }
 

@@ -37,6 +37,9 @@ struct coordinator_setup {
   std::vector<tier_handle> tiers;      ///< the chain, for this shard
   std::shared_ptr<hybrid_clock> clock; ///< source of versions
   now_fn now;                          ///< Unix milliseconds
+  lease_actor leases;                  ///< null: this node loads for itself
+  milliseconds lease{0};               ///< how long one lasts
+  std::string name;                    ///< unique, of this coordinator
 };
 
 /// Answers everything it is asked, at the latest when the tiers' own time
@@ -127,6 +130,15 @@ private:
     single_flight<load_waiter>::id flight = 0;
     std::int64_t deadline_ms = 0;
     std::chrono::steady_clock::time_point since;
+    std::string lease; ///< name of its owner; empty: there is none
+    std::int64_t prolong_ms = 0;
+  };
+
+  /// Loads of a key that wait for another node's, each with who would lead it.
+  struct lease_wait {
+    std::vector<std::pair<single_flight<load_waiter>::id, load_waiter>> loads;
+    std::int64_t look_ms = 0; ///< when to look for the value again
+    std::int64_t pause_ms = 0;
   };
 
   // -- reading (coordinator_read.cpp) -----------------------------------------
@@ -198,7 +210,8 @@ private:
   /// Gives the duty to load to `to`, or lets it wait for who has it.
   void load_or_wait(std::string_view key, load_waiter to);
 
-  void give_duty(single_flight<load_waiter>::id flight, load_waiter& to);
+  void give_duty(single_flight<load_waiter>::id flight, load_waiter& to,
+                 std::string lease = {});
 
   /// Ends a load: all who wait get `x`.
   void end_load(single_flight<load_waiter>::id flight, const lookup& x);
@@ -208,6 +221,33 @@ private:
   void abandon(std::uint64_t token, const failure& why);
 
   void check_duties();
+
+  void tick_soon();
+
+  // -- leases (coordinator_lease.cpp) -----------------------------------------
+
+  /// Gives the duty if no other node has it.
+  void ask_for_lease(single_flight<load_waiter>::id flight,
+                     const std::string& key,
+                     const std::shared_ptr<load_waiter>& to);
+
+  /// The lease is there: unless the value is too by now, gives the duty.
+  void look_once_more(single_flight<load_waiter>::id flight,
+                      const std::string& key, const std::string& owner,
+                      const std::shared_ptr<load_waiter>& to);
+
+  void wait_for_lease(single_flight<load_waiter>::id flight,
+                      const std::string& key, load_waiter& to);
+
+  /// Starts loads over that wait for another node's.
+  void look_again(const std::string& key);
+
+  void start_over(single_flight<load_waiter>::id flight, load_waiter& leader);
+
+  void give_lease_back(const std::string& key, const std::string& owner);
+
+  /// Prolongs leases, and looks for values that other nodes load.
+  void check_leases();
 
   // -- invalidation and life (coordinator.cpp) --------------------------------
 
@@ -240,6 +280,7 @@ private:
     std::uint64_t load_waits = 0;
     std::uint64_t load_failures = 0;
     std::uint64_t load_timeouts = 0;
+    std::uint64_t lease_waits = 0; ///< loads left to another node
     std::uint64_t invalidations = 0;
     std::uint64_t forgotten = 0; ///< keys that another node changed
   };
@@ -254,6 +295,8 @@ private:
   string_map<std::deque<locked_change>> locks_; ///< queues of locked keys
   single_flight<load_waiter> loads_;            ///< loads and who waits
   std::map<std::uint64_t, duty> duties_;        ///< by token
+  string_map<lease_wait> lease_waits_;          ///< by key
+  std::uint64_t last_lease_ = 0;                ///< number of the latest
   std::uint64_t last_token_ = 0;                ///< latest token given out
   bool ticking_ = false;                        ///< a tick is on its way
   std::size_t open_checks_ = 0;                 ///< loads about to begin

@@ -6,7 +6,8 @@ namespace terrace {
 
 namespace {
 
-/// How often loads past their deadline are looked for, while there are any.
+/// How often loads past their deadline are looked for, and leases looked after,
+/// while there are any.
 constexpr milliseconds tick_interval{20};
 
 } // namespace
@@ -58,7 +59,7 @@ void coordinator_state::load_or_wait(std::string_view key, load_waiter to) {
   waiters.pop_back();
   std::string name{key};
   if (!has_memory_) {
-    give_duty(flight, *leader);
+    ask_for_lease(flight, name, leader);
     return;
   }
   // What was loaded or written a moment ago may still be on its way into
@@ -69,19 +70,19 @@ void coordinator_state::load_or_wait(std::string_view key, load_waiter to) {
     ->request(setup_.tiers.front().actor, caf::infinite, fetch_atom_v,
               keys{name})
     .then(
-      [this, id, leader](const lookups& xs) {
+      [this, id, name, leader](const lookups& xs) {
         --open_checks_;
         if (!xs.empty() && xs.front().hit()) {
           leader->promise.deliver(claim{xs.front(), 0});
           end_load(id, xs.front());
         } else {
-          give_duty(id, *leader);
+          ask_for_lease(id, name, leader);
         }
         quit_if_idle();
       },
-      [this, id, leader](caf::error&) {
+      [this, id, name, leader](caf::error&) {
         --open_checks_;
-        give_duty(id, *leader);
+        ask_for_lease(id, name, leader);
         quit_if_idle();
       });
 }
@@ -93,8 +94,9 @@ void coordinator_state::end_load(single_flight<load_waiter>::id flight,
 }
 
 void coordinator_state::give_duty(single_flight<load_waiter>::id flight,
-                                  load_waiter& to) {
+                                  load_waiter& to, std::string lease) {
   if (stopping_) {
+    give_lease_back(loads_.key(flight), lease);
     to.promise.deliver(make_error(errc::shutting_down));
     for (auto& waiter : loads_.land(flight).waiters)
       waiter.promise.deliver(make_error(errc::shutting_down));
@@ -102,15 +104,19 @@ void coordinator_state::give_duty(single_flight<load_waiter>::id flight,
   }
   ++counters_.loads;
   auto token = ++last_token_;
-  duties_[token] = {flight,
-                    setup_.now() + static_cast<std::int64_t>(to.load_ms),
-                    std::chrono::steady_clock::now()};
+  auto now = setup_.now();
+  duties_[token] = {flight, now + static_cast<std::int64_t>(to.load_ms),
+                    std::chrono::steady_clock::now(), std::move(lease),
+                    now + setup_.lease.count() / 3};
   to.promise.deliver(claim{lookup::missed(), token});
-  if (!ticking_) {
-    ticking_ = true;
-    self_->delayed_anon_send(coordinator_actor{self_}, tick_interval,
-                             tick_atom_v);
-  }
+  tick_soon();
+}
+
+void coordinator_state::tick_soon() {
+  if (std::exchange(ticking_, true))
+    return;
+  self_->delayed_anon_send(coordinator_actor{self_}, tick_interval,
+                           tick_atom_v);
 }
 
 caf::result<mutation_result> coordinator_state::fulfil(std::uint64_t token,
@@ -122,6 +128,7 @@ caf::result<mutation_result> coordinator_state::fulfil(std::uint64_t token,
     return make_error(errc::timeout, "the duty to load has passed on");
   auto flight = loads_.land(i->second.flight);
   auto cost_us = microseconds_since(i->second.since);
+  auto lease = std::move(i->second.lease);
   duties_.erase(i);
   record loaded{x.value, setup_.clock->next(setup_.now()), x.expires_ms, x.tags,
                 x.compress};
@@ -135,8 +142,10 @@ caf::result<mutation_result> coordinator_state::fulfil(std::uint64_t token,
     ++counters_.not_kept;
   else
     refused.code = check(x);
-  if (!flight.keep || refused.code != errc::none)
+  if (!flight.keep || refused.code != errc::none) {
+    give_lease_back(flight.key, lease);
     return refused;
+  }
   ++counters_.changes;
   ++open_applies_;
   auto request = std::make_shared<apply_request>();
@@ -154,6 +163,8 @@ caf::result<mutation_result> coordinator_state::fulfil(std::uint64_t token,
       put.cost_us = cost_us;
     send(group, request);
   }
+  // Behind the value, on the same way.
+  give_lease_back(flight.key, lease);
   acknowledge(request);
   return promise;
 }
@@ -164,13 +175,13 @@ void coordinator_state::abandon(std::uint64_t token, const failure& why) {
     return;
   ++counters_.load_failures;
   auto flight = loads_.land(i->second.flight);
+  give_lease_back(flight.key, i->second.lease);
   duties_.erase(i);
   for (auto& waiter : flight.waiters)
     waiter.promise.deliver(make_error(why));
 }
 
 void coordinator_state::check_duties() {
-  ticking_ = false;
   auto now = setup_.now();
   std::vector<std::uint64_t> late;
   for (auto& [token, x] : duties_)
@@ -178,17 +189,16 @@ void coordinator_state::check_duties() {
       late.push_back(token);
   for (auto token : late) {
     ++counters_.load_timeouts;
-    auto flight = loads_.land(duties_.at(token).flight);
+    auto& x = duties_.at(token);
+    auto flight = loads_.land(x.flight);
+    give_lease_back(flight.key, x.lease);
     duties_.erase(token);
     // The first of those who still wait gets the duty.
     for (auto& waiter : flight.waiters)
       load_or_wait(flight.key, std::move(waiter));
   }
-  if (!duties_.empty() && !ticking_) {
-    ticking_ = true;
-    self_->delayed_anon_send(coordinator_actor{self_}, tick_interval,
-                             tick_atom_v);
-  }
+  if (!duties_.empty())
+    tick_soon();
 }
 
 } // namespace terrace

@@ -132,6 +132,8 @@ void redis_tier_state::start_writing(slot& on) {
       x.leaving = false;
     }
     start(on, beat_job{x});
+  } else if (auto* lease = std::get_if<lease_request>(&first)) {
+    start(on, lease_job{lease->key, lease->owner, lease->limit, 0});
   }
 }
 

@@ -75,9 +75,18 @@ struct beat_request {
   caf::typed_response_promise<bool> promise;
 };
 
-using redis_request = std::variant<fetch_request, store_request, remove_request,
-                                   purge_request, page_request, count_request,
-                                   replay_request, probe_request, beat_request>;
+/// Nobody waits if it gives the lease back.
+struct lease_request {
+  std::string key;
+  std::string owner;
+  milliseconds limit{0}; ///< zero: gives it back
+  caf::typed_response_promise<std::uint64_t> promise;
+};
+
+using redis_request
+  = std::variant<fetch_request, store_request, remove_request, purge_request,
+                 page_request, count_request, replay_request, probe_request,
+                 beat_request, lease_request>;
 
 /// Look-ups or writes in a request, for the bound on what may wait.
 inline std::size_t weight_of(const redis_request& x) noexcept {

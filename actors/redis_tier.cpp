@@ -50,6 +50,13 @@ redis_tier_state::make_behavior(redis_tier_setup setup) {
     [this](reset_atom) { reset(); },
     [this](tick_atom) { tick(); },
     [this](beat_atom, const node_beat_ptr& x) { return beat(*x); },
+    [this](lease_atom, std::string& key, std::string& owner, std::uint64_t ms) {
+      return lease(std::move(key), std::move(owner),
+                   milliseconds{static_cast<std::int64_t>(ms)});
+    },
+    [this](release_atom, std::string& key, std::string& owner) {
+      release(std::move(key), std::move(owner));
+    },
     [this](forget_atom, const removals& xs) {
       for (auto& x : xs)
         missed_->supersede(x.key, x.version + 1);
@@ -95,6 +102,19 @@ caf::result<bool> redis_tier_state::beat(const node_beat& x) {
   auto promise = self_->make_response_promise<bool>();
   take(writes_, beat_request{x, promise});
   return promise;
+}
+
+caf::result<std::uint64_t> redis_tier_state::lease(std::string key,
+                                                   std::string owner,
+                                                   milliseconds limit) {
+  auto promise = self_->make_response_promise<std::uint64_t>();
+  take(writes_, lease_request{std::move(key), std::move(owner),
+                              std::max(limit, milliseconds{1}), promise});
+  return promise;
+}
+
+void redis_tier_state::release(std::string key, std::string owner) {
+  take(writes_, lease_request{std::move(key), std::move(owner), {}, {}});
 }
 
 caf::result<std::uint64_t> redis_tier_state::purge(const selector& what,
@@ -174,6 +194,9 @@ void redis_tier_state::answer(std::vector<redis_request>& to, redis_job& job) {
     replay_done(replayed->changes, {});
   } else if (auto* beaten = std::get_if<beat_request>(&to.front())) {
     beaten->promise.deliver(true);
+  } else if (auto* leased = std::get_if<lease_job>(&job.task)) {
+    if (auto& x = std::get<lease_request>(to.front()); x.promise.pending())
+      x.promise.deliver(leased->held_ms);
   } else {
     server_ = std::move(std::get<probe_job>(job.task).server);
   }
@@ -323,6 +346,11 @@ void redis_tier_state::fail(redis_request& x, const failure& why) {
 
     void operator()(beat_request& x) {
       x.promise.deliver(false);
+    }
+
+    void operator()(lease_request& x) {
+      if (x.promise.pending())
+        x.promise.deliver(make_error(why));
     }
   };
   std::visit(visitor{*this, why}, x);

@@ -44,7 +44,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(terrace::node_beat_ptr)
 
 namespace terrace {
 
-using redis_tier_actor = tier_actor::extend<
+using redis_tier_actor = tier_actor::extend_with<lease_actor>::extend<
   // Publishes a sign of life of this node when all changes that came before
   // have been made, or noted as missed. True if it was published.
   caf::replies_to<beat_atom, node_beat_ptr>::with<bool>,
@@ -103,6 +103,11 @@ private:
   caf::result<remove_report> remove(removals gone);
 
   caf::result<bool> beat(const node_beat& x);
+
+  caf::result<std::uint64_t> lease(std::string key, std::string owner,
+                                   milliseconds limit);
+
+  void release(std::string key, std::string owner);
 
   caf::result<std::uint64_t> purge(const selector& what, version_t up_to);
 

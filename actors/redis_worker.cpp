@@ -83,6 +83,17 @@ void redis_worker_state::run(beat_job& x, redis_job& job) {
     job.why = sent.error();
 }
 
+void redis_worker_state::run(lease_job& x, redis_job& job) {
+  if (x.limit.count() == 0) {
+    if (auto ok = store_->release(x.key, x.owner); !ok)
+      job.why = ok.error();
+  } else if (auto held = store_->lease(x.key, x.owner, x.limit)) {
+    x.held_ms = *held;
+  } else {
+    job.why = held.error();
+  }
+}
+
 redis_worker_actor::behavior_type
 redis_worker(redis_worker_actor::stateful_pointer<redis_worker_state> self,
              redis_worker_setup setup) {

@@ -61,11 +61,19 @@ struct beat_job {
   node_beat beat;
 };
 
+/// Takes a lease, or gives it back if `limit` is zero.
+struct lease_job {
+  std::string key;
+  std::string owner;
+  milliseconds limit{0};
+  std::uint64_t held_ms = 0; ///< by another one
+};
+
 /// Work for a worker. It goes to the worker and comes back with the results. In
 /// between, the tier may read what it asked for, and nothing else.
 struct redis_job {
   std::variant<fetch_job, store_job, remove_job, purge_job, list_job,
-               replay_job, probe_job, beat_job>
+               replay_job, probe_job, beat_job, lease_job>
     task;
   std::int64_t now_ms = 0;
   failure why; ///< why the job failed, wholly or in part
@@ -124,6 +132,8 @@ private:
   void run(probe_job& x, redis_job& job);
 
   void run(beat_job& x, redis_job& job);
+
+  void run(lease_job& x, redis_job& job);
 
   redis_worker_actor::pointer self_;   ///< the actor
   std::unique_ptr<redis_store> store_; ///< the connection

@@ -99,6 +99,7 @@ struct node::parts {
   std::uint16_t http_port = 0;
 
   expected<void> open_tiers();
+  tier_actor find(tier_kind kind) const;
   void spawn_core();
   void spawn_backplane();
   expected<void> open_ports();
@@ -159,9 +160,26 @@ expected<void> node::parts::open_tiers() {
   return {};
 }
 
+/// The tier of this kind below memory, or null.
+tier_actor node::parts::find(tier_kind kind) const {
+  auto i = std::find_if(shared.begin(), shared.end(),
+                        [=](auto& x) { return x.kind == kind; });
+  return i != shared.end() ? i->actor : tier_actor{};
+}
+
 void node::parts::spawn_core() {
   for (std::size_t i = 0; i < core->view->shards(); ++i) {
-    coordinator_setup setup{config->cache, core->view, {}, clock, core->now};
+    coordinator_setup setup;
+    setup.cache = config->cache;
+    setup.view = core->view;
+    setup.clock = clock;
+    setup.now = core->now;
+    auto redis = find(tier_kind::redis);
+    if (redis && config->redis.lease.count() > 0) {
+      setup.leases = caf::actor_cast<lease_actor>(redis);
+      setup.lease = config->redis.lease;
+      setup.name = random_name();
+    }
     if (!memory.empty())
       setup.tiers.push_back(memory[i]);
     setup.tiers.insert(setup.tiers.end(), shared.begin(), shared.end());
@@ -184,11 +202,6 @@ void node::parts::spawn_core() {
 void node::parts::spawn_backplane() {
   if (!announcer)
     return;
-  auto find = [this](tier_kind kind) {
-    auto i = std::find_if(shared.begin(), shared.end(),
-                          [=](auto& x) { return x.kind == kind; });
-    return i != shared.end() ? i->actor : tier_actor{};
-  };
   backplane_setup setup{
     config->redis,
     *read_redis_url(config->redis.url),

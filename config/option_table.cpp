@@ -275,6 +275,9 @@ constexpr option_info table[] = {
           "Time until the first probe, and between probes."),
   choice(TERRACE_OPTION(redis, write), write_modes,
          "\"through\": a write waits for Redis."),
+  bounded(TERRACE_OPTION(redis, lease), 0, 1 * minute,
+          "Time after which a node that died no longer keeps others from "
+          "loading a key; 0: each node loads for itself."),
   bounded(TERRACE_OPTION(redis, max_missed), 0, 10'000'000,
           "Writes kept for replay while Redis is away."),
   size(TERRACE_OPTION(redis, max_missed_size), 0, 64 * gib,

@@ -96,6 +96,9 @@ struct redis_options {
   milliseconds breaker_open_for{500};
   /// "through": a write waits for Redis. "behind": it does not.
   std::string write = "through";
+  /// Of the nodes on one Redis, one at a time loads a key; this long after it
+  /// died the next one does. 0: each node loads for itself.
+  milliseconds lease{1000};
   /// Writes and deletes kept while Redis is away, then replayed.
   std::uint32_t max_missed = 100000;
   std::uint64_t max_missed_size = 64ull << 20;

@@ -37,6 +37,16 @@ using memory_tier_actor
   = tier_actor::extend<caf::reacts_to<sweep_atom>,
                        caf::reacts_to<configure_atom, memory_limits>>;
 
+/// Leases on keys that nodes share, so that one of them loads a key.
+using lease_actor = caf::typed_actor<
+  // Takes or prolongs the lease of a key: key, name of the owner, milliseconds
+  // until it ends. Zero: the owner has it. Otherwise the milliseconds that
+  // another one's lease lasts.
+  caf::replies_to<lease_atom, std::string, std::string,
+                  std::uint64_t>::with<std::uint64_t>,
+  // Gives it back, after all changes sent before.
+  caf::reacts_to<release_atom, std::string, std::string>>;
+
 /// Owner of the order of operations on the keys of one shard.
 using coordinator_actor = caf::typed_actor<
   // Walks the tiers for keys that the caller did not find in memory.

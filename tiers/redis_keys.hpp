@@ -10,7 +10,9 @@
 
 namespace terrace {
 
-/// What follows the prefix in names of ours that are no entries.
+/// What follows the prefix in names of ours that are no entries; a lease has
+/// the rest of the entry's name behind it.
+inline constexpr std::string_view redis_lease_name = "lease:";
 inline constexpr std::string_view redis_log_name = "log";
 inline constexpr std::string_view redis_fences_name = "fences";
 
@@ -23,6 +25,11 @@ public:
 
   /// Undoes `name_of`. False if `name` is not ours.
   bool key_of(std::string_view name, std::string& key) const;
+
+  /// Name of the lease of a qualified key.
+  std::string lease_name(std::string_view key) {
+    return own_name(redis_lease_name) + name_of(key).substr(prefix_.size());
+  }
 
   /// Name of something of ours that is no entry.
   std::string own_name(std::string_view what) const {

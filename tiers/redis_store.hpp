@@ -138,6 +138,15 @@ public:
   /// event. Without an announcer, nothing.
   expected<void> publish(node_beat x);
 
+  /// Takes or prolongs the lease of a key for `owner`. Zero: it has it.
+  /// Otherwise the milliseconds that another one's lease lasts. The owner's
+  /// name must be unique; a lease that has ended is free for anyone.
+  expected<std::uint64_t> lease(std::string_view key, std::string_view owner,
+                                milliseconds limit);
+
+  /// Ends the lease if `owner` has it.
+  expected<void> release(std::string_view key, std::string_view owner);
+
   /// Asks the server for a sign of life.
   expected<void> ping();
 

@@ -82,6 +82,10 @@ public:
     return flights_.at(x).waiters;
   }
 
+  const std::string& key(id x) const {
+    return flights_.at(x).key;
+  }
+
   /// Ends flight `x`, which must be going.
   landed land(id x) {
     auto i = flights_.find(x);
