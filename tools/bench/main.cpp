@@ -1,14 +1,15 @@
 /// Measures Terrace: recorded traces, a node over the network, L1 in this
-/// process.
+/// process, the Redis tier.
 ///
-/// Exit codes: 0 done; 1 could not be done, or values were wrong; 2 bad command
-/// line.
+/// Exit codes: 0 done; 1 could not be done, values were wrong, or a bound was
+/// not kept; 2 bad command line.
 #include "tools/bench/command_line.hpp"
 #include "tools/bench/contest.hpp"
 #include "tools/bench/hitratio.hpp"
 #include "tools/bench/l1_memory.hpp"
 #include "tools/bench/mrc.hpp"
 #include "tools/bench/net.hpp"
+#include "tools/bench/redis.hpp"
 #include "tools/bench/replay.hpp"
 
 #include <signal.h>
@@ -119,6 +120,29 @@ CLI::App* declare(CLI::App& app, net_options& x) {
   return sub;
 }
 
+CLI::App* declare(CLI::App& app, redis_bench_options& x) {
+  auto sub = app.add_subcommand("redis", "the Redis tier beside hiredis by "
+                                         "hand, on a redis-server of its own");
+  sub->add_option("--keys", x.keys, "different keys")
+    ->check(CLI::Range(1, 100'000'000))
+    ->capture_default_str();
+  add_size(*sub, x.value_size);
+  sub
+    ->add_option("--readers", x.readers,
+                 "look-ups under way at once, and commands in a pipeline")
+    ->check(CLI::Range(1, 10'000))
+    ->capture_default_str();
+  sub->add_option("--seconds", x.seconds, "length of a turn in a round")
+    ->check(CLI::Range(0.001, 3600.0))
+    ->capture_default_str();
+  sub->add_option("--rounds", x.rounds, "rounds; the median counts")
+    ->check(CLI::Range(1, 1000))
+    ->capture_default_str();
+  sub->add_flag("--json", x.json, "for programs");
+  sub->add_flag("--quiet", x.quiet, "no progress bar");
+  return sub;
+}
+
 /// "5%" is 0.05.
 double read_share(const std::string& text) {
   double result = 0;
@@ -182,6 +206,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "terrace-bench " TERRACE_VERSION);
   app.require_subcommand(1);
   replay_options replay_opts;
+  redis_bench_options redis_opts;
   net_options net_opts;
   l1_options l1_opts;
   churn_options churn_opts;
@@ -189,6 +214,7 @@ int run(int argc, char** argv) {
   hitratio_options hitratio_opts;
   auto replay_command = declare(app, replay_opts);
   auto net_command = declare(app, net_opts);
+  auto redis_command = declare(app, redis_opts);
   declare(app, l1_opts);
   auto churn_command = declare(app, churn_opts);
   auto mrc_command = declare(app, mrc_opts);
@@ -202,6 +228,8 @@ int run(int argc, char** argv) {
     return replay(replay_opts);
   if (net_command->parsed())
     return net(net_opts);
+  if (redis_command->parsed())
+    return redis(redis_opts);
   if (churn_command->parsed())
     return churn(churn_opts);
   if (mrc_command->parsed())
