@@ -7,8 +7,8 @@
 /// already, the caller waits for the reply as usual.
 ///
 /// Rules: always send, then `drain()`, then receive. Never use it from inside
-/// an actor's handler, except in a broker, whose thread is its own. Never hold
-/// a lock that a handler may take. One thread at a time.
+/// an actor's handler, except in a broker or a detached actor, whose thread is
+/// its own. Never hold a lock that a handler may take. One thread at a time.
 #pragma once
 
 #include <caf/all.hpp>

@@ -1,6 +1,8 @@
 // The part of the Redis tier that gives work to its connections.
 #include "actors/redis_tier.hpp"
 
+#include "actors/held_wakes.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -68,6 +70,22 @@ redis_request redis_tier_state::pop(queue& from) {
   from.pop_front();
   waiting_ -= weight_of(result);
   return result;
+}
+
+void redis_tier_state::send_flush() {
+  flush_ = waiting_;
+  caf::anon_send(redis_tier_actor{self_}, flush_atom_v);
+}
+
+void redis_tier_state::flush() {
+  // Something came while the flush was on its way: more may follow.
+  if (std::exchange(flush_, std::nullopt) < waiting_
+      && waiting_ < setup_.opts.max_batch) {
+    send_flush();
+    return;
+  }
+  pump();
+  schedule();
 }
 
 void redis_tier_state::pump() {
@@ -207,7 +225,10 @@ void redis_tier_state::job_done(std::size_t index, redis_job& job) {
   if (!requests.empty()) {
     if (!job.why)
       last_reply_ = self_->clock().now();
-    answer(requests, job);
+    {
+      held_wakes hold{*self_};
+      answer(requests, job);
+    }
     judge(requests, job);
   }
   pump();

@@ -66,6 +66,7 @@ redis_tier_state::make_behavior(redis_tier_setup setup) {
       missed_->supersede(what, up_to);
       return std::uint64_t{missed_->size()};
     },
+    [this](flush_atom) { flush(); },
   };
 }
 
@@ -171,7 +172,8 @@ void redis_tier_state::supersede(const redis_request& x) {
 void redis_tier_state::enqueue(queue& to, redis_request x) {
   waiting_ += weight_of(x);
   to.push_back(std::move(x));
-  pump();
+  if (!flush_)
+    send_flush();
 }
 
 // -- answers ------------------------------------------------------------------
@@ -205,6 +207,7 @@ void redis_tier_state::answer(std::vector<redis_request>& to, redis_job& job) {
 void redis_tier_state::answer_fetch(std::vector<redis_request>& to,
                                     fetch_job& done) {
   auto& found = done.found;
+  auto now = self_->clock().now();
   if (missed_->hides_any())
     for (std::size_t i = 0; i < found.size(); ++i)
       if (found[i].hit() && missed_->hides(done.wanted[i], found[i].data)) {
@@ -212,7 +215,7 @@ void redis_tier_state::answer_fetch(std::vector<redis_request>& to,
         ++hidden_;
       }
   if (to.size() == 1) {
-    deliver(std::get<fetch_request>(to.front()), std::move(found));
+    deliver(std::get<fetch_request>(to.front()), std::move(found), now);
     return;
   }
   auto first = found.begin();
@@ -220,7 +223,8 @@ void redis_tier_state::answer_fetch(std::vector<redis_request>& to,
     auto& request = std::get<fetch_request>(x);
     auto last = first + static_cast<std::ptrdiff_t>(request.size);
     deliver(request,
-            {std::make_move_iterator(first), std::make_move_iterator(last)});
+            {std::make_move_iterator(first), std::make_move_iterator(last)},
+            now);
     first = last;
   }
 }
@@ -301,7 +305,8 @@ void redis_tier_state::fail(redis_request& x, const failure& why) {
     const failure& why;
 
     void operator()(fetch_request& x) {
-      tier.deliver(x, lookups(x.size, lookup::failed(why.code)));
+      tier.deliver(x, lookups(x.size, lookup::failed(why.code)),
+                   tier.self_->clock().now());
     }
 
     void operator()(store_request& x) {
@@ -361,9 +366,10 @@ void redis_tier_state::fall_behind(tick_time since) {
     behind_since_ = since;
 }
 
-void redis_tier_state::deliver(fetch_request& to, lookups found) {
+void redis_tier_state::deliver(fetch_request& to, lookups found,
+                               tick_time now) {
   counters_.count(found);
-  counters_.fetch_latency.record(self_->clock().now() - to.arrived);
+  counters_.fetch_latency.record(now - to.arrived);
   to.promise.deliver(std::move(found));
 }
 

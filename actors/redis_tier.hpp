@@ -53,7 +53,9 @@ using redis_tier_actor = tier_actor::extend_with<lease_actor>::extend<
   caf::replies_to<forget_atom, removals>::with<std::uint64_t>,
   caf::replies_to<forget_atom, selector, version_t>::with<std::uint64_t>,
   // Looks after connections and time limits; sent by the actor to itself.
-  caf::reacts_to<tick_atom>>;
+  caf::reacts_to<tick_atom>,
+  // Gives what waits to the connections; likewise.
+  caf::reacts_to<flush_atom>>;
 
 /// What the tier is made of. Tests put in workers of their own.
 struct redis_tier_setup {
@@ -150,7 +152,7 @@ private:
   /// Notes that a change that came at this time is not in Redis.
   void fall_behind(tick_time since);
 
-  void deliver(fetch_request& to, lookups found);
+  void deliver(fetch_request& to, lookups found, tick_time now);
 
   void deliver(store_request& to, store_report report);
 
@@ -162,6 +164,12 @@ private:
 
   /// Takes the first request out of a queue.
   redis_request pop(queue& from);
+
+  void send_flush();
+
+  /// Starts what can be started, once nothing more comes at the moment: what
+  /// comes together shall go in one pipeline.
+  void flush();
 
   /// Starts what can be started.
   void pump();
@@ -231,6 +239,7 @@ private:
   queue reads_;                           ///< wait for a reader
   queue writes_;                          ///< wait for the writer
   std::size_t waiting_ = 0;               ///< weight of both queues
+  std::optional<std::size_t> flush_; ///< sent when so much waited
   bool replaying_ = false;                ///< a replay waits or is under way
   bool last_lap_ = false;                 ///< it is the last before coming up
   failure write_trouble_;                 ///< why a replay failed last

@@ -21,11 +21,19 @@ redis_worker_state::make_behavior(redis_worker_setup setup) {
     [this](const caf::exit_msg& x) { self_->quit(x.reason); });
   self_->set_error_handler([](caf::scheduled_actor*, caf::error&) {});
   return {
-    [this](redis_job_ptr job) {
-      std::visit([&](auto& task) { run(task, *job); }, job->task);
-      return job;
-    },
+    [this](redis_job_ptr& job) { return work(std::move(job)); },
   };
+}
+
+caf::result<redis_job_ptr> redis_worker_state::work(redis_job_ptr job) {
+  auto promise = self_->make_response_promise<redis_job_ptr>();
+  std::visit([&](auto& task) { run(task, *job); }, job->task);
+  auto* unit = self_->context();
+  self_->context(&unit_);
+  promise.deliver(std::move(job));
+  self_->context(unit);
+  unit_.drain();
+  return promise;
 }
 
 void redis_worker_state::run(fetch_job& x, redis_job& job) {

@@ -2,6 +2,7 @@
 /// time.
 #pragma once
 
+#include "actors/caller_runs.hpp"
 #include "actors/clock.hpp"
 #include "messages/interfaces.hpp"
 #include "tiers/missed_writes.hpp"
@@ -104,19 +105,27 @@ struct redis_worker_setup {
 };
 
 /// Owns one `redis_store`. Whoever spawns it chooses `caf::detached`, because
-/// it blocks for as long as a command may take. Ends with the actor it is
-/// linked to.
+/// it blocks for as long as a command may take. Its thread also runs the tier
+/// when that gets a job back, and whom that answers: waking threads for them
+/// took longer than the look-ups themselves. Ends with the actor it is linked
+/// to.
 class redis_worker_state {
 public:
   static inline const char* name = "terrace.redis.worker";
 
-  explicit redis_worker_state(redis_worker_actor::pointer self) : self_(self) {
+  explicit redis_worker_state(redis_worker_actor::pointer self)
+    : self_(self), unit_(self->system(), messages_per_run) {
     // nop
   }
 
   redis_worker_actor::behavior_type make_behavior(redis_worker_setup setup);
 
 private:
+  /// Messages that an actor may handle on this thread at a stretch.
+  static constexpr std::size_t messages_per_run = 256;
+
+  caf::result<redis_job_ptr> work(redis_job_ptr job);
+
   void run(fetch_job& x, redis_job& job);
 
   void run(store_job& x, redis_job& job);
@@ -137,6 +146,7 @@ private:
 
   redis_worker_actor::pointer self_;   ///< the actor
   std::unique_ptr<redis_store> store_; ///< the connection
+  caller_runs unit_;                   ///< runs whom an answer wakes
 };
 
 redis_worker_actor::behavior_type

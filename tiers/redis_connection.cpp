@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace terrace {
@@ -22,37 +23,113 @@ struct free_context {
   }
 };
 
-struct free_reply {
-  void operator()(redisReply* x) const noexcept {
-    freeReplyObject(x);
+using context_ptr = std::unique_ptr<redisContext, free_context>;
+
+/// Read from the socket at once, so that a pipeline's replies take few calls.
+constexpr std::size_t read_size = 256 << 10;
+
+/// What the parser's buffer and the replies' bytes may keep between pipelines.
+constexpr std::size_t max_idle_size = 1 << 20;
+
+// -- replies ------------------------------------------------------------------
+
+/// The bytes of the replies of one pipeline, at fixed addresses.
+class reply_bytes {
+public:
+  std::string_view copy(std::string_view x) {
+    if (x.size() > left_) {
+      left_ = std::max(x.size(), read_size);
+      blocks_.push_back(std::make_unique_for_overwrite<char[]>(left_));
+      size_ += left_;
+      next_ = blocks_.back().get();
+    }
+    auto* begin = next_;
+    x.copy(begin, x.size());
+    next_ += x.size();
+    left_ -= x.size();
+    return {begin, x.size()};
+  }
+
+  /// Invalidates all copies.
+  void clear() noexcept {
+    const bool keep = size_ == read_size;
+    if (!keep) {
+      blocks_.clear();
+      size_ = 0;
+    }
+    next_ = keep ? blocks_.front().get() : nullptr;
+    left_ = size_;
+  }
+
+private:
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  std::size_t size_ = 0; /// Of all blocks.
+  char* next_ = nullptr; /// Free place in the last block,
+  std::size_t left_ = 0; /// of this size.
+};
+
+/// What hiredis' parser makes: replies as this room knows them.
+struct reply_list {
+  std::vector<redis_reply> replies; ///< one per command
+  reply_bytes bytes;
+
+  void clear() noexcept {
+    replies.clear();
+    bytes.clear();
   }
 };
 
-using context_ptr = std::unique_ptr<redisContext, free_context>;
-using reply_ptr = std::unique_ptr<redisReply, free_reply>;
-
-redis_reply view_of(const redisReply& x) {
-  std::string_view text{x.str ? x.str : "", x.str ? x.len : 0};
-  switch (x.type) {
-    case REDIS_REPLY_STRING:
-      return {reply_kind::text, text, 0, {}};
-    case REDIS_REPLY_STATUS:
-      return {reply_kind::status, text, 0, {}};
-    case REDIS_REPLY_ERROR:
-      return {reply_kind::error, text, 0, {}};
-    case REDIS_REPLY_INTEGER:
-      return {reply_kind::integer, {}, x.integer, {}};
-    case REDIS_REPLY_ARRAY: {
-      redis_reply result{reply_kind::array, {}, 0, {}};
-      result.elements.reserve(x.elements);
-      for (std::size_t i = 0; i < x.elements; ++i)
-        result.elements.push_back(view_of(*x.element[i]));
-      return result;
-    }
-    default:
-      return {};
+/// Adds a reply, or the next element of the one that is being read. Null if
+/// there is no memory for it: hiredis knows no exceptions.
+template <class Fill>
+void* add_reply(const redisReadTask* task, Fill fill) noexcept {
+  try {
+    auto& list = *static_cast<reply_list*>(task->privdata);
+    auto* parent = task->parent;
+    auto& to = parent ? static_cast<redis_reply*>(parent->obj)->elements
+                      : list.replies;
+    auto& x = to.emplace_back();
+    fill(x, list);
+    return &x;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
   }
 }
+
+void* add_text(const redisReadTask* task, char* text, std::size_t size) {
+  return add_reply(task, [&](redis_reply& x, reply_list& list) {
+    x.what = task->type == REDIS_REPLY_ERROR    ? reply_kind::error
+             : task->type == REDIS_REPLY_STATUS ? reply_kind::status
+                                                : reply_kind::text;
+    x.text = list.bytes.copy({text, size});
+  });
+}
+
+void* add_array(const redisReadTask* task, int size) {
+  return add_reply(task, [&](redis_reply& x, reply_list&) {
+    x.what = reply_kind::array;
+    // A size is only what the server says.
+    x.elements.reserve(static_cast<std::size_t>(std::clamp(size, 0, 1024)));
+  });
+}
+
+void* add_integer(const redisReadTask* task, long long value) {
+  return add_reply(task, [&](redis_reply& x, reply_list&) {
+    x.what = reply_kind::integer;
+    x.integer = value;
+  });
+}
+
+void* add_nil(const redisReadTask* task) {
+  return add_reply(task, [](redis_reply&, reply_list&) {});
+}
+
+void leave_reply(void*) {
+  // nop: the list owns it
+}
+
+redisReplyObjectFunctions reply_functions{add_text, add_array, add_integer,
+                                          add_nil, leave_reply};
 
 timeval to_timeval(milliseconds x) noexcept {
   return {static_cast<time_t>(x.count() / 1000),
@@ -63,7 +140,9 @@ timeval to_timeval(milliseconds x) noexcept {
 
 struct redis_connection::native {
   context_ptr context;
-  std::vector<reply_ptr> replies; ///< one per command of the latest pipeline
+  reply_list latest; ///< replies to the latest pipeline
+  std::unique_ptr<char[]> chunk = std::make_unique_for_overwrite<char[]>(
+    read_size); ///< read from the socket last
 };
 
 // -- constructors -------------------------------------------------------------
@@ -99,9 +178,7 @@ bool redis_connection::exchange(const redis_pipeline& x,
   }
   if (result != outcome::done)
     return false;
-  replies.reserve(native_->replies.size());
-  for (auto& reply : native_->replies)
-    replies.push_back(view_of(*reply));
+  replies.swap(native_->latest.replies);
   return true;
 }
 
@@ -160,9 +237,12 @@ bool redis_connection::connect() {
     return false;
   }
   if (native_->context->err) {
-    socket_failed(number);
+    socket_failed(number, raw->errstr);
     return false;
   }
+  raw->reader->fn = &reply_functions;
+  raw->reader->privdata = &native_->latest;
+  raw->reader->maxbuf = max_idle_size;
   redisSetTimeout(raw, to_timeval(command_timeout_));
   if (where_.path.empty())
     redisEnableKeepAlive(raw);
@@ -184,8 +264,9 @@ bool redis_connection::log_in() {
   hello.add({"CLIENT", "SETNAME", client_name_});
   if (attempt(hello) != outcome::done)
     return false;
-  for (std::size_t i = 0; i < native_->replies.size(); ++i) {
-    auto answer = view_of(*native_->replies[i]);
+  auto& answers = native_->latest.replies;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    auto& answer = answers[i];
     auto problem = answer.is(reply_kind::error)
                      ? translate_redis_error(answer.text)
                      : failure{};
@@ -202,7 +283,8 @@ bool redis_connection::log_in() {
 }
 
 redis_connection::outcome redis_connection::attempt(const redis_pipeline& x) {
-  native_->replies.clear();
+  auto& replies = native_->latest.replies;
+  native_->latest.clear();
   auto left = std::string_view{x.bytes};
   while (!left.empty()) {
     auto n = ::send(native_->context->fd, left.data(), left.size(),
@@ -210,43 +292,68 @@ redis_connection::outcome redis_connection::attempt(const redis_pipeline& x) {
     if (n >= 0)
       left.remove_prefix(static_cast<std::size_t>(n));
     else if (errno != EINTR)
-      return socket_failed(errno);
+      return socket_failed(errno, std::strerror(errno));
   }
-  native_->replies.reserve(x.commands);
-  while (native_->replies.size() < x.commands) {
+  auto* reader = native_->context->reader;
+  replies.reserve(x.commands);
+  for (std::size_t complete = 0; complete < x.commands;) {
     void* answer = nullptr;
-    errno = 0;
-    if (redisGetReply(native_->context.get(), &answer) != REDIS_OK)
-      return socket_failed(errno);
-    native_->replies.emplace_back(static_cast<redisReply*>(answer));
+    if (redisReaderGetReply(reader, &answer) != REDIS_OK)
+      return reply_failed();
+    if (answer)
+      ++complete;
+    else if (auto result = receive(); result != outcome::done)
+      return result;
   }
   return outcome::done;
 }
 
-/// Translates what went wrong on the socket and closes it.
-redis_connection::outcome redis_connection::socket_failed(int number) {
-  auto what = native_->context->err;
+/// Gives the parser what the socket has, once it has something.
+redis_connection::outcome redis_connection::receive() {
+  auto* to = native_->chunk.get();
+  auto n = ::recv(native_->context->fd, to, read_size, 0);
+  while (n < 0 && errno == EINTR)
+    n = ::recv(native_->context->fd, to, read_size, 0);
+  if (n < 0)
+    return socket_failed(errno, std::strerror(errno));
   auto* reader = native_->context->reader;
-  const bool half_a_reply = reader
-                            && (reader->ridx >= 0 || reader->pos < reader->len);
-  std::string text = what ? native_->context->errstr : std::strerror(number);
+  if (n == 0) {
+    constexpr auto text = "Server closed the connection";
+    if (reader->ridx < 0 && reader->pos == reader->len)
+      return socket_failed(ECONNRESET, text);
+    return give_up({errc::protocol_violation, text});
+  }
+  if (redisReaderFeed(reader, to, static_cast<std::size_t>(n)) != REDIS_OK)
+    return reply_failed();
+  return outcome::done;
+}
+
+/// Closes the connection after a reply that hiredis could not take.
+redis_connection::outcome redis_connection::reply_failed() {
+  auto* reader = native_->context->reader;
+  return give_up(
+    {reader->err == REDIS_ERR_OOM ? errc::no_space : errc::protocol_violation,
+     reader->errstr});
+}
+
+/// Translates what went wrong on the socket and closes it.
+redis_connection::outcome redis_connection::socket_failed(int number,
+                                                          std::string text) {
+  if (number == EAGAIN || number == ETIMEDOUT || number == EINPROGRESS)
+    return give_up({errc::timeout, "no answer in time: " + text});
+  give_up({errc::unavailable, std::move(text)});
+  const bool closed_by_server = number == EPIPE || number == ECONNRESET;
+  return closed_by_server ? outcome::broken : outcome::failed;
+}
+
+redis_connection::outcome redis_connection::give_up(failure why) {
   // Nothing that is still unsent shall reach the server after the failure.
   linger hard{1, 0};
   ::setsockopt(native_->context->fd, SOL_SOCKET, SO_LINGER, &hard,
                sizeof(hard));
   native_->context.reset();
-  if (what == REDIS_ERR_PROTOCOL || (what == REDIS_ERR_EOF && half_a_reply)) {
-    why_ = {errc::protocol_violation, std::move(text)};
-    return outcome::failed;
-  }
-  if (number == EAGAIN || number == ETIMEDOUT || number == EINPROGRESS) {
-    why_ = {errc::timeout, "no answer in time: " + text};
-    return outcome::failed;
-  }
-  why_ = {errc::unavailable, std::move(text)};
-  const bool closed_by_server = what == REDIS_ERR_EOF || number == EPIPE
-                                || number == ECONNRESET;
-  return closed_by_server ? outcome::broken : outcome::failed;
+  why_ = std::move(why);
+  return outcome::failed;
 }
 
 } // namespace terrace

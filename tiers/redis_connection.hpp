@@ -62,7 +62,13 @@ private:
 
   outcome attempt(const redis_pipeline& x);
 
-  outcome socket_failed(int number);
+  outcome receive();
+
+  outcome reply_failed();
+
+  outcome socket_failed(int number, std::string text);
+
+  outcome give_up(failure why);
 
   redis_address where_;
   milliseconds connect_timeout_;
