@@ -249,7 +249,8 @@ constexpr option_info table[] = {
                          "Where Redis is and how to log in."),
                  is_redis_url,
                  "redis://[[user]:password@]host[:port][/db] or "
-                 "unix://path[?db=n]"),
+                 "unix://path[?db=n] (no TLS: for rediss:// let stunnel "
+                 "speak it and give stunnel's own address)"),
          mask_redis_url),
   bounded(TERRACE_OPTION(redis, prefix), 0, 256,
           "In front of every key in Redis."),

@@ -283,6 +283,24 @@ bool redis_connection::log_in() {
 }
 
 redis_connection::outcome redis_connection::attempt(const redis_pipeline& x) {
+  auto result = converse(x);
+  auto& replies = native_->latest.replies;
+  // One complaint a pipeline: a second one mostly follows from the first.
+  auto bad = std::find_if(replies.begin(), replies.end(),
+                          [](const redis_reply& reply) {
+                            return reply.is(reply_kind::error);
+                          });
+  if (bad != replies.end())
+    figures_->complained(bad->text);
+  // A server that has no room for a client, or does not like what it is sent,
+  // says so and then closes the connection.
+  if (result != outcome::done && !replies.empty()
+      && replies.front().is(reply_kind::error))
+    why_ = translate_redis_error(replies.front().text);
+  return result;
+}
+
+redis_connection::outcome redis_connection::converse(const redis_pipeline& x) {
   auto& replies = native_->latest.replies;
   native_->latest.clear();
   auto left = std::string_view{x.bytes};

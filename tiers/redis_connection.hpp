@@ -62,6 +62,8 @@ private:
 
   outcome attempt(const redis_pipeline& x);
 
+  outcome converse(const redis_pipeline& x);
+
   outcome receive();
 
   outcome reply_failed();

@@ -3,6 +3,7 @@
 
 #include "messages/errc.hpp"
 #include "messages/status.hpp"
+#include "tiers/redis_protocol.hpp"
 
 #include <array>
 #include <atomic>
@@ -28,8 +29,15 @@ public:
     add(errors_[static_cast<std::size_t>(code)]);
   }
 
-  /// Adds connects, reconnects, retries, timeouts, and `error_<name>` for every
-  /// kind of error that has happened.
+  /// The server answered a pipeline with an error reply, the first of which is
+  /// `text`.
+  void complained(std::string_view text) noexcept {
+    add(complaints_[redis_error_kind(text)]);
+  }
+
+  /// Adds connects, reconnects, retries, timeouts, `error_<name>` for every
+  /// kind of error that has happened, and `reply_<name>` for pipelines that
+  /// got an error reply, by its kind, whatever was made of it.
   void fill(counter_map& out) const {
     out["connects"] = connects_;
     out["reconnects"] = reconnects_;
@@ -40,11 +48,18 @@ public:
         std::string name{"error_"};
         out[name += to_string(static_cast<errc>(i))] = n;
       }
+    for (std::size_t i = 0; i < complaints_.size(); ++i)
+      if (auto n = complaints_[i].load(std::memory_order_relaxed); n > 0) {
+        std::string name{"reply_"};
+        out[name += redis_error_name(i)] = n;
+      }
   }
 
   void reset() noexcept {
     connects_ = reconnects_ = retries_ = 0;
     for (auto& x : errors_)
+      x = 0;
+    for (auto& x : complaints_)
       x = 0;
   }
 
@@ -59,6 +74,7 @@ private:
   counter reconnects_{0}; ///< of these, in place of one that was lost
   counter retries_{0};    ///< batches sent again on a new connection
   std::array<counter, errc_count> errors_{};
+  std::array<counter, redis_error_kinds> complaints_{}; ///< error replies
 };
 
 } // namespace terrace

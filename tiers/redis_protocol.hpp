@@ -52,6 +52,7 @@ struct redis_reply {
 /// Meaning of an error reply, whose text is kept as the detail:
 ///
 ///     LOADING MASTERDOWN CLUSTERDOWN TRYAGAIN BUSY   unavailable
+///     NOSCRIPT, though the script was just loaded    unavailable
 ///     READONLY MISCONF NOREPLICAS                    read_only
 ///     OOM                                            no_space
 ///     NOAUTH WRONGPASS NOPERM DENIED, AUTH refused   auth_failed
@@ -59,5 +60,15 @@ struct redis_reply {
 ///     max number of clients reached                  overloaded
 ///     anything else                                  protocol_violation
 failure translate_redis_error(std::string_view text);
+
+/// Kinds of error replies that are counted apart: the first words above, then
+/// those that begin with a bare "ERR", then all others.
+inline constexpr std::size_t redis_error_kinds = 20;
+
+/// Kind of an error reply, below `redis_error_kinds`.
+std::size_t redis_error_kind(std::string_view text) noexcept;
+
+/// Name of a kind in figures: "loading", "max_clients", "other".
+std::string_view redis_error_name(std::size_t kind) noexcept;
 
 } // namespace terrace

@@ -8,7 +8,9 @@ expected<redis_address> read_redis_url(std::string_view url) {
   auto text = mask_redis_url(url);
   if (url.starts_with("rediss://"))
     return failure{errc::invalid_argument,
-                   text + ": TLS is not available with this hiredis"};
+                   text
+                     + ": TLS is not available with this hiredis; let stunnel "
+                       "speak it and give redis.url stunnel's own address"};
   return failure{errc::invalid_argument,
                  '"' + text
                    + "\" is not of the form "

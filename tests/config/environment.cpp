@@ -124,7 +124,8 @@ CAF_TEST(the more specific name wins) {
 CAF_TEST(bad values are errors that name the variable) {
   lines expected{
     "environment: REDIS_URL: expected redis://[[user]:password@]host[:port]"
-    "[/db] or unix://path[?db=n], got \"rediss://me:***@h\"",
+    "[/db] or unix://path[?db=n] (no TLS: for rediss:// let stunnel speak it "
+    "and give stunnel's own address), got \"rediss://me:***@h\"",
     "environment: CACHE_TTL_DEFAULT: expected a duration from \"0\" to "
     "\"3650d\", got \"-1\"",
     "environment: CACHE_L1_MAX_SIZE: expected a size from \"1MiB\" to "

@@ -48,8 +48,9 @@ CAF_TEST(a bad url is refused with the forms that are known) {
 }
 
 CAF_TEST(the missing of TLS is said in plain words) {
-  CAF_CHECK(
-    says(refusal("rediss://h"), "TLS is not available with this hiredis"));
+  auto text = refusal("rediss://h");
+  CAF_CHECK(says(text, "TLS is not available with this hiredis"));
+  CAF_CHECK(says(text, "stunnel"));
 }
 
 CAF_TEST(no error repeats the password) {
