@@ -205,6 +205,7 @@ void redis_tier_state::start(slot& on, decltype(redis_job::task) task) {
   job->task = std::move(task);
   job->now_ms = setup_.now();
   on.busy = true;
+  on.replayed.clear();
   on.due = self_->clock().now() + longest_time(*job);
   tick_by(on.due);
   auto index = static_cast<std::size_t>(&on - slots_.data());
@@ -225,6 +226,8 @@ void redis_tier_state::job_done(std::size_t index, redis_job& job) {
   if (!requests.empty()) {
     if (!job.why)
       last_reply_ = self_->clock().now();
+    if (auto* done = std::get_if<fetch_job>(&job.task))
+      hide_stale(*done, on.replayed);
     {
       held_wakes hold{*self_};
       answer(requests, job);

@@ -116,6 +116,10 @@ void redis_tier_state::replay_done(const missed_batch& changes,
     missed_->replayed(changes);
     if (missed_->empty())
       behind_since_.reset();
+    for (auto& x : slots_)
+      if (!x.requests.empty()
+          && std::holds_alternative<fetch_request>(x.requests.front()))
+        x.replayed.push_back(changes);
   }
   switch (breaker_->current()) {
     case circuit_breaker::state::closed:
@@ -132,6 +136,23 @@ void redis_tier_state::replay_done(const missed_batch& changes,
       break;
     default:
       break;
+  }
+}
+
+void redis_tier_state::hide_stale(fetch_job& done,
+                                  const std::vector<missed_batch>& replayed) {
+  if (!missed_->hides_any() && replayed.empty())
+    return;
+  for (std::size_t i = 0; i < done.found.size(); ++i) {
+    auto& key = done.wanted[i];
+    auto& x = done.found[i];
+    auto hides = [&](const missed_batch& y) { return y.hides(key, x.data); };
+    if (x.hit()
+        && (missed_->hides(key, x.data)
+            || std::any_of(replayed.begin(), replayed.end(), hides))) {
+      x = lookup::missed();
+      ++hidden_;
+    }
   }
 }
 

@@ -208,12 +208,6 @@ void redis_tier_state::answer_fetch(std::vector<redis_request>& to,
                                     fetch_job& done) {
   auto& found = done.found;
   auto now = self_->clock().now();
-  if (missed_->hides_any())
-    for (std::size_t i = 0; i < found.size(); ++i)
-      if (found[i].hit() && missed_->hides(done.wanted[i], found[i].data)) {
-        found[i] = lookup::missed();
-        ++hidden_;
-      }
   if (to.size() == 1) {
     deliver(std::get<fetch_request>(to.front()), std::move(found), now);
     return;

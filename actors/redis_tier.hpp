@@ -90,6 +90,8 @@ private:
     /// Those whom the job is for; empty if they were answered without it.
     std::vector<redis_request> requests;
     tick_time due; ///< when they are answered without it at the latest
+    /// Replayed since the job began, which may have read what was before.
+    std::vector<missed_batch> replayed;
   };
 
   using queue = std::deque<redis_request>;
@@ -135,6 +137,10 @@ private:
   void answer(std::vector<redis_request>& to, redis_job& job);
 
   void answer_fetch(std::vector<redis_request>& to, fetch_job& done);
+
+  /// Makes misses of what is older than something that was missed; `replayed`
+  /// is that of the slot.
+  void hide_stale(fetch_job& done, const std::vector<missed_batch>& replayed);
 
   void answer_store(std::vector<redis_request>& to,
                     const std::vector<redis_store::put_outcome>& outcomes,

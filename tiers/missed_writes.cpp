@@ -4,6 +4,19 @@
 
 namespace terrace {
 
+bool missed_batch::hides(const std::string& key, const record& found) const {
+  if (purge && found.version <= purge->up_to
+      && purge->what.matches(key, found.tags))
+    return true;
+  return std::any_of(puts.begin(), puts.end(),
+                     [&](const entry& x) {
+                       return x.key == key && found.version < x.data.version;
+                     })
+         || std::any_of(gone.begin(), gone.end(), [&](const removal& x) {
+              return x.key == key && found.version <= x.version;
+            });
+}
+
 // -- constructors -------------------------------------------------------------
 
 missed_writes::missed_writes(std::size_t max_count, std::uint64_t max_bytes)

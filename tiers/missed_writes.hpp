@@ -46,6 +46,10 @@ struct missed_batch {
   bool empty() const noexcept {
     return !purge && puts.empty() && gone.empty();
   }
+
+  /// True if `found`, which the tier held under `key`, is older than one of
+  /// these changes. Takes time proportional to their number.
+  bool hides(const std::string& key, const record& found) const;
 };
 
 class missed_writes {

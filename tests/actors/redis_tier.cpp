@@ -602,6 +602,25 @@ CAF_TEST(a full server serves lookups and what is stale in it is hidden) {
   CAF_CHECK((***b)[0].hit());
 }
 
+CAF_TEST(what a look up read before a replay is hidden after it) {
+  start();
+  failure full{errc::no_space, "OOM"};
+  store({make("a", 5), make("b", 5)});
+  finish_store(outcome::failed, full);
+  auto found = fetch("a", "b", "c");
+  pass(500ms);
+  CAF_CHECK_EQUAL(task<replay_job>(writer()).changes.puts.size(), 2u);
+  finish(writer());
+  CAF_CHECK(up());
+  finish_fetch(4);
+  CAF_CHECK((***found)[0] == lookup::missed());
+  CAF_CHECK((***found)[2].hit());
+  CAF_CHECK_EQUAL(figure("hidden"), 2u);
+  auto again = fetch("a");
+  finish_fetch(4);
+  CAF_CHECK((***again)[0].hit());
+}
+
 CAF_TEST(what was deleted since is not written by a replay) {
   start();
   failure full{errc::no_space, "OOM"};
