@@ -107,15 +107,19 @@ class Server:
 
 
 class RedisServer(Server):
-    def __init__(self, folder):
+    """`settings` are further arguments of redis-server, which win."""
+
+    def __init__(self, folder, settings=()):
         super().__init__()
         self.folder = folder
+        self.settings = list(settings)
         self.start()
 
     def start(self):
         self._start(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
-             "--save", "", "--appendonly", "no", "--dir", self.folder],
+             "--save", "", "--appendonly", "no", "--dir", self.folder]
+            + self.settings,
             os.path.join(self.folder, "redis.log"))
 
     @property
@@ -159,12 +163,14 @@ class Node(Server):
         result = {}
         info = self.client().execute_command("INFO", "tiers")
         for line in raw_info_lines(info):
-            if not line.startswith("tier_"):
+            title, _, fields = line.partition(":")
+            kind, _, name = title.partition("_")
+            if kind not in ("tier", "extra"):
                 continue
-            name, fields = line[len("tier_"):].split(":", 1)
-            result[name] = {
-                k: int(v) if v.isdigit() else v
-                for k, v in (f.split("=", 1) for f in fields.split(","))}
+            # A reason may hold commas.
+            pairs = (f.split("=", 1) for f in fields.split(",") if "=" in f)
+            result.setdefault(name, {}).update(
+                {k: int(v) if v.isdigit() else v for k, v in pairs})
         return result
 
     def resident_bytes(self):
@@ -201,8 +207,8 @@ class Folder:
             server.kill()
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def redis(self):
-        self.servers.append(RedisServer(self.path))
+    def redis(self, settings=()):
+        self.servers.append(RedisServer(self.path, settings))
         return self.servers[-1]
 
     def node(self, settings=(), redis_url=None, config=None):
