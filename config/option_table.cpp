@@ -17,6 +17,9 @@ using names = std::span<const std::string_view>;
 
 constexpr std::string_view tiers[] = {"memory", "redis", "disk"};
 
+constexpr std::string_view redis_modes[] = {"single", "cluster", "sentinel",
+                                            "sharded"};
+
 constexpr std::string_view write_modes[] = {"through", "behind"};
 
 constexpr std::string_view policies[]
@@ -192,8 +195,11 @@ bool is_bind_address(const option_data& x) {
   return true;
 }
 
-bool is_redis_url(const option_data& x) {
-  return parse_redis_url(std::get<std::string>(x)).has_value();
+bool are_redis_urls(const option_data& x) {
+  auto urls = split_redis_urls(std::get<std::string>(x));
+  return std::all_of(urls.begin(), urls.end(), [](std::string_view url) {
+    return parse_redis_url(url).has_value();
+  });
 }
 
 std::string hide_all(std::string_view text) {
@@ -245,13 +251,17 @@ constexpr option_info table[] = {
           "How often expired entries are swept."),
 
   flag(TERRACE_OPTION(redis, enabled), "Use L2."),
-  secret(checked(bounded(TERRACE_OPTION(redis, url), 1, 1024,
+  choice(TERRACE_OPTION(redis, mode), redis_modes,
+         "How several servers work together."),
+  secret(checked(bounded(TERRACE_OPTION(redis, url), 1, 16 * kib,
                          "Where Redis is and how to log in."),
-                 is_redis_url,
+                 are_redis_urls,
                  "redis://[[user]:password@]host[:port][/db] or "
                  "unix://path[?db=n] (no TLS: for rediss:// let stunnel "
                  "speak it and give stunnel's own address)"),
-         mask_redis_url),
+         mask_redis_urls),
+  bounded(TERRACE_OPTION(redis, master), 1, 256,
+          "What the sentinels call the master."),
   bounded(TERRACE_OPTION(redis, prefix), 0, 256,
           "In front of every key in Redis."),
   bounded(TERRACE_OPTION(redis, max_ttl), 0, longest_ttl,

@@ -72,8 +72,13 @@ struct memory_options {
 /// [redis], L2
 struct redis_options {
   bool enabled = false;
-  /// redis://[[user]:password@]host[:port][/db] or unix://path[?db=n]
+  /// "single", "cluster", "sentinel" or "sharded".
+  std::string mode = "single";
+  /// redis://[[user]:password@]host[:port][/db] or unix://path[?db=n]; several
+  /// servers stand with commas between them.
   std::string url = "redis://127.0.0.1:6379/0";
+  /// What the sentinels call the master.
+  std::string master = "mymaster";
   /// In front of every key in Redis: {prefix}{tenant}:{key}
   std::string prefix = "terrace:";
   /// Longest expiry given to an entry in Redis; 0: as the entry says.

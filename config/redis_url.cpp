@@ -140,6 +140,23 @@ std::optional<redis_address> parse_redis_url(std::string_view url) {
   return result;
 }
 
+std::vector<std::string_view> split_redis_urls(std::string_view urls) {
+  std::vector<std::string_view> result;
+  std::size_t first = 0;
+  for (auto comma = urls.find(','); comma != urls.npos;
+       comma = urls.find(',', comma + 1)) {
+    auto next = urls.find_first_not_of(' ', comma + 1);
+    auto rest = urls.substr(std::min(next, urls.size()));
+    auto scheme = rest.substr(0, rest.find("://"));
+    if (scheme != "redis" && scheme != "rediss" && scheme != "unix")
+      continue;
+    result.push_back(urls.substr(first, comma - first));
+    first = next;
+  }
+  result.push_back(urls.substr(first));
+  return result;
+}
+
 std::string mask_redis_url(std::string_view url) {
   auto at = url.rfind('@');
   if (at == url.npos || url.starts_with(unix_scheme))
@@ -152,6 +169,16 @@ std::string mask_redis_url(std::string_view url) {
   std::string result{url.substr(0, hidden)};
   result += "***";
   result += url.substr(at);
+  return result;
+}
+
+std::string mask_redis_urls(std::string_view urls) {
+  std::string result;
+  for (auto url : split_redis_urls(urls)) {
+    if (!result.empty())
+      result += ',';
+    result += mask_redis_url(url);
+  }
   return result;
 }
 

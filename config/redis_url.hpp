@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace terrace {
 
@@ -27,8 +28,16 @@ struct redis_address {
 /// `rediss://` (TLS) is not supported.
 std::optional<redis_address> parse_redis_url(std::string_view url);
 
+/// The URLs in a list: a comma ends one if a scheme follows, so that a password
+/// may hold commas. At least one, which may be empty; spaces after a comma are
+/// skipped.
+std::vector<std::string_view> split_redis_urls(std::string_view urls);
+
 /// `url` with the password replaced by "***", for logs and for users. Hides too
 /// much rather than too little if `url` is malformed.
 std::string mask_redis_url(std::string_view url);
+
+/// The same for every URL of a list.
+std::string mask_redis_urls(std::string_view urls);
 
 } // namespace terrace

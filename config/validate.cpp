@@ -1,4 +1,5 @@
 #include "config/options_access.hpp"
+#include "config/redis_url.hpp"
 #include "config/text.hpp"
 
 #include <algorithm>
@@ -73,6 +74,38 @@ void check_ports(const options& x, problems& out) {
        "expected another port than resp.port, got " + written(x, "http.port")});
 }
 
+void check_redis(const options& x, problems& out) {
+  auto& mode = x.redis.mode;
+  auto wrong = [&](std::string expected) {
+    out.push_back({{"redis.url", "redis.mode"},
+                   "expected " + expected + " with redis.mode = \"" + mode
+                     + "\", got " + written(x, "redis.url")});
+  };
+  std::vector<redis_address> servers;
+  for (auto url : split_redis_urls(x.redis.url))
+    servers.push_back(*parse_redis_url(url));
+  auto& first = servers.front();
+  auto any = [&](auto f) {
+    return std::any_of(servers.begin(), servers.end(), f);
+  };
+  if (mode == "single" && servers.size() > 1)
+    return wrong("one server");
+  for (auto i = servers.begin(); i != servers.end(); ++i)
+    if (std::find(i + 1, servers.end(), *i) != servers.end())
+      return wrong("every server once");
+  if (mode != "cluster" && mode != "sentinel")
+    return;
+  if (any([](auto& y) { return !y.path.empty(); }))
+    return wrong("no Unix socket");
+  if (any([&](auto& y) {
+        return y.user != first.user || y.password != first.password
+               || y.db != first.db;
+      }))
+    return wrong("the same login and database in all");
+  if (mode == "cluster" && first.db != 0)
+    wrong("database 0, the only one of a cluster,");
+}
+
 } // namespace
 
 problems validate(const options& x) {
@@ -86,6 +119,7 @@ problems validate(const options& x) {
   check_at_most(x, "disk.commit_size", "disk.max_pending_size", result);
   check_at_most(x, "resp.output_soft_limit", "resp.output_hard_limit", result);
   check_ports(x, result);
+  check_redis(x, result);
   return result;
 }
 

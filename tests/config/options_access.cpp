@@ -192,6 +192,31 @@ CAF_TEST(equal ports are allowed where the sockets cannot meet) {
   CAF_CHECK(validate(x).empty());
 }
 
+CAF_TEST(several servers need a mode that knows what to do with them) {
+  auto problem = [](std::string mode, std::string url) -> std::string {
+    options x;
+    x.redis.mode = std::move(mode);
+    x.redis.url = std::move(url);
+    auto found = validate(x);
+    return found.empty() ? "" : found.front().text;
+  };
+  auto two = "redis://a,redis://:s3cret@b";
+  CAF_CHECK_EQUAL(problem("single", two),
+                  "expected one server with redis.mode = \"single\", got "
+                  "\"redis://a,redis://:***@b\"");
+  CAF_CHECK_EQUAL(problem("sharded", two), "");
+  CAF_CHECK_EQUAL(problem("sharded", "redis://a,redis://a:6379"),
+                  "expected every server once with redis.mode = \"sharded\", "
+                  "got \"redis://a,redis://a:6379\"");
+  CAF_CHECK_EQUAL(problem("cluster", "redis://a/1"),
+                  "expected database 0, the only one of a cluster, with "
+                  "redis.mode = \"cluster\", got \"redis://a/1\"");
+  CAF_CHECK(problem("sentinel", two).starts_with("expected the same login"));
+  CAF_CHECK(problem("sentinel", "unix:///s").starts_with("expected no Unix"));
+  CAF_CHECK_EQUAL(problem("cluster", "redis://:p@a,redis://:p@b"), "");
+  CAF_CHECK_EQUAL(problem("sentinel", "redis://a/3,redis://b/3"), "");
+}
+
 CAF_TEST(a tier counts if it is both in the chain and enabled) {
   options x;
   x.cache.chain = {"redis"};

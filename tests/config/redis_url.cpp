@@ -92,3 +92,17 @@ CAF_TEST(the password is hidden and the rest is not ) {
   CAF_CHECK_EQUAL(mask_redis_url("pw@h"), "***@h");
   CAF_CHECK_EQUAL(mask_redis_url("unix:///a@b"), "unix:///a@b");
 }
+
+CAF_TEST(a list is split where a scheme follows a comma) {
+  using urls = std::vector<std::string_view>;
+  CAF_CHECK(split_redis_urls("redis://h") == urls{"redis://h"});
+  CAF_CHECK((split_redis_urls("redis://:a,b@h:1,unix:///s, redis://i")
+             == urls{"redis://:a,b@h:1", "unix:///s", "redis://i"}));
+  CAF_CHECK((split_redis_urls("redis://h,i:2,") == urls{"redis://h,i:2,"}));
+  CAF_CHECK(split_redis_urls("") == urls{""});
+}
+
+CAF_TEST(every password of a list is hidden) {
+  CAF_CHECK_EQUAL(mask_redis_urls("redis://:a@h, redis://u:b@i,unix:///s"),
+                  "redis://:***@h,redis://u:***@i,unix:///s");
+}
