@@ -96,28 +96,41 @@ bool missed_writes::hides(const std::string& key, const record& found) const {
 
 // -- replaying ----------------------------------------------------------------
 
-missed_batch missed_writes::next(std::size_t n) const {
+missed_batch missed_writes::next(std::size_t n) {
   missed_batch result;
-  if (!purges_.empty()) {
-    // Purges go first: a write that a purge covers is not noted, so whatever is
-    // noted beside a purge must survive it.
-    result.purge = purges_.front();
+  if (!purges_.empty() && !(purge_tried_ && !notes_.empty())) {
+    // Purges go first, because they are few and hide much. The order is free: a
+    // write that a purge covers is not noted.
+    result.purge = purges_[purge_++ % purges_.size()];
+    purge_tried_ = true;
     return result;
   }
-  for (auto& [key, note] : notes_) {
-    if (n-- == 0)
+  purge_tried_ = false;
+  n = std::min(n, notes_.size());
+  const auto buckets = notes_.bucket_count();
+  for (bucket_ %= buckets; n > 0; bucket_ = (bucket_ + 1) % buckets) {
+    auto in_bucket = notes_.bucket_size(bucket_);
+    auto x = notes_.begin(bucket_);
+    std::advance(x, std::min(given_, in_bucket));
+    for (; x != notes_.end(bucket_) && n > 0; ++x, ++given_, --n) {
+      auto& [key, note] = *x;
+      if (note.removed)
+        result.gone.push_back({key, note.data.version});
+      else
+        result.puts.push_back({key, note.data});
+    }
+    if (given_ < in_bucket)
       break;
-    if (note.removed)
-      result.gone.push_back({key, note.data.version});
-    else
-      result.puts.push_back({key, note.data});
+    given_ = 0;
   }
   return result;
 }
 
 void missed_writes::replayed(const missed_batch& x) {
-  if (x.purge)
+  if (x.purge) {
     std::erase(purges_, *x.purge);
+    purge_tried_ = false;
+  }
   auto forget = [this](const std::string& key, version_t version) {
     auto i = notes_.find(key);
     if (i != notes_.end() && i->second.data.version == version)

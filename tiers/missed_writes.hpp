@@ -103,8 +103,15 @@ public:
   // -- replaying --------------------------------------------------------------
 
   /// At most `n` changes to replay, purges first. They stay noted, and hidden,
-  /// until `replayed`; a failed replay needs no further call.
-  missed_batch next(std::size_t n) const;
+  /// until `replayed`; a failed replay needs no further call. What was given
+  /// out and has failed comes last: it does not keep others back.
+  missed_batch next(std::size_t n);
+
+  /// True if `next` would begin with something else than it gave out last,
+  /// because that was a purge.
+  bool other_next() const noexcept {
+    return purge_tried_ && !notes_.empty();
+  }
 
   /// The tier has taken `x`. What was noted anew meanwhile stays.
   void replayed(const missed_batch& x);
@@ -159,6 +166,10 @@ private:
   std::size_t max_count_;
   std::uint64_t max_bytes_;
   std::unordered_map<std::string, note_data> notes_;
+  std::size_t bucket_ = 0;   /// Of `notes_`, where `next` goes on,
+  std::size_t given_ = 0;    /// after so many of the bucket's.
+  std::size_t purge_ = 0;    /// Of `purges_`, likewise.
+  bool purge_tried_ = false; /// `next` gave a purge, which was not replayed.
   std::vector<missed_purge> purges_;
   std::uint64_t bytes_ = 0;
   version_t highest_ = 0; /// Of everything noted so far; the next floor.

@@ -5,6 +5,7 @@
 #include "tiers/missed_writes.hpp"
 
 #include <algorithm>
+#include <set>
 
 using namespace terrace;
 
@@ -177,6 +178,34 @@ CAF_TEST(a purge that became newer during the replay stays) {
   missed.note({kind::tag, 0, "red"}, 30);
   missed.replayed(batch);
   CAF_CHECK_EQUAL(missed.size(), 1u);
+}
+
+CAF_TEST(what fails does not keep others back) {
+  for (int i = 0; i < 50; ++i)
+    write("k" + std::to_string(i), 5);
+  std::set<std::string> seen;
+  for (int round = 0; round < 17; ++round) {
+    auto batch = missed.next(3);
+    CAF_CHECK_EQUAL(batch.puts.size(), 3u);
+    for (auto& x : batch.puts)
+      seen.insert(x.key);
+  }
+  CAF_CHECK_EQUAL(seen.size(), 50u);
+  CAF_CHECK_EQUAL(missed.next(1000).puts.size(), 50u);
+}
+
+CAF_TEST(purges take turns with each other and with the rest) {
+  missed.note({kind::tag, 0, "red"}, 10);
+  missed.note({kind::tag, 0, "blue"}, 10);
+  write("a", 20);
+  CAF_CHECK(missed.next(9).purge.value().what.text == "red");
+  CAF_CHECK(missed.other_next());
+  CAF_CHECK_EQUAL(missed.next(9).puts.size(), 1u);
+  CAF_CHECK(!missed.other_next());
+  auto blue = missed.next(9);
+  CAF_CHECK(blue.purge.value().what.text == "blue");
+  missed.replayed(blue);
+  CAF_CHECK(missed.next(9).purge.value().what.text == "red");
 }
 
 CAF_TEST(too many notes raise the floor) {
