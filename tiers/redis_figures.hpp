@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 namespace terrace {
 
@@ -25,6 +26,21 @@ public:
     add(retries_);
   }
 
+  /// A key was found at another server than thought, for good.
+  void moved() noexcept {
+    add(moved_);
+  }
+
+  /// The same for as long as its slot is on the move.
+  void asked() noexcept {
+    add(asks_);
+  }
+
+  /// Servers were asked which of them serves what.
+  void refreshed() noexcept {
+    add(refreshes_);
+  }
+
   void failed(errc code) noexcept {
     add(errors_[static_cast<std::size_t>(code)]);
   }
@@ -35,14 +51,21 @@ public:
     add(complaints_[redis_error_kind(text)]);
   }
 
-  /// Adds connects, reconnects, retries, timeouts, `error_<name>` for every
-  /// kind of error that has happened, and `reply_<name>` for pipelines that
-  /// got an error reply, by its kind, whatever was made of it.
+  /// Adds connects, reconnects, retries, timeouts, and, where they are not
+  /// zero, moved, asks, refreshes, `error_<name>` for every kind of error, and
+  /// `reply_<name>` for pipelines that got an error reply, by its kind,
+  /// whatever was made of it.
   void fill(counter_map& out) const {
     out["connects"] = connects_;
     out["reconnects"] = reconnects_;
     out["retries"] = retries_;
     out["timeouts"] = errors_[static_cast<std::size_t>(errc::timeout)];
+    for (auto& [name, n] :
+         {std::pair<const char*, const counter&>{"moved", moved_},
+          {"asks", asks_},
+          {"refreshes", refreshes_}})
+      if (n > 0)
+        out[name] = n;
     for (std::size_t i = 0; i < errors_.size(); ++i)
       if (auto n = errors_[i].load(std::memory_order_relaxed); n > 0) {
         std::string name{"error_"};
@@ -57,6 +80,7 @@ public:
 
   void reset() noexcept {
     connects_ = reconnects_ = retries_ = 0;
+    moved_ = asks_ = refreshes_ = 0;
     for (auto& x : errors_)
       x = 0;
     for (auto& x : complaints_)
@@ -73,6 +97,9 @@ private:
   counter connects_{0};   ///< connections established
   counter reconnects_{0}; ///< of these, in place of one that was lost
   counter retries_{0};    ///< batches sent again on a new connection
+  counter moved_{0};      ///< commands sent again after MOVED
+  counter asks_{0};       ///< commands sent again after ASK
+  counter refreshes_{0};  ///< questions for the topology
   std::array<counter, errc_count> errors_{};
   std::array<counter, redis_error_kinds> complaints_{}; ///< error replies
 };

@@ -18,4 +18,15 @@ expected<redis_address> read_redis_url(std::string_view url) {
                      "unix://path[?db=n]"};
 }
 
+expected<std::vector<redis_address>> read_redis_urls(std::string_view urls) {
+  std::vector<redis_address> result;
+  for (auto url : split_redis_urls(urls)) {
+    auto address = read_redis_url(url);
+    if (!address)
+      return address.error();
+    result.push_back(*std::move(address));
+  }
+  return result;
+}
+
 } // namespace terrace

@@ -6,10 +6,14 @@
 #include "messages/expected.hpp"
 
 #include <string_view>
+#include <vector>
 
 namespace terrace {
 
 /// Every failure is `invalid_argument`; it never repeats the password.
 expected<redis_address> read_redis_url(std::string_view url);
+
+/// The same for a list of them.
+expected<std::vector<redis_address>> read_redis_urls(std::string_view urls);
 
 } // namespace terrace
