@@ -33,8 +33,11 @@ backplane_state::make_behavior(backplane_setup setup) {
   setup_ = std::move(setup);
   auto now = backplane_gauge::steady_ms();
   tracker_.emplace(setup_.announcer->node, now);
-  log_.emplace(setup_.redis, setup_.where, setup_.opts.channel,
-               std::make_shared<redis_figures>());
+  auto figures = std::make_shared<redis_figures>();
+  log_.emplace(setup_.redis,
+               std::make_shared<redis_topology>(setup_.redis, setup_.servers,
+                                                figures),
+               setup_.opts.channel, figures);
   load_place();
   setup_.gauge->fresh(told_ms_ = tracker_->fresh_ms());
   self_->set_error_handler([](caf::scheduled_actor*, caf::error&) {});

@@ -39,7 +39,7 @@ namespace terrace {
 
 struct backplane_setup {
   redis_options redis;
-  redis_address where;
+  std::vector<redis_address> servers; ///< those of redis.url
   backplane_options opts;
   std::shared_ptr<redis_announcer> announcer;
   std::shared_ptr<backplane_gauge> gauge;

@@ -134,10 +134,11 @@ void redis_tier_state::start_writing(slot& on) {
   } else if (auto* remove = std::get_if<remove_request>(&first)) {
     start(on, gather_removes(on, *remove));
   } else if (auto* purge = std::get_if<purge_request>(&first)) {
-    start(on, purge_job{purge->what, purge->up_to, purge->cursor, {}});
+    start(on, purge_job{purge->what, purge->up_to, purge->cursor, false, {}});
   } else if (auto* replay = std::get_if<replay_request>(&first)) {
     if (auto& missed = replay->changes.purge)
-      start(on, purge_job{missed->what, missed->up_to, replay->cursor, {}});
+      start(on,
+            purge_job{missed->what, missed->up_to, replay->cursor, true, {}});
     else
       start(on, replay_job{replay->changes});
   } else if (auto* beat = std::get_if<beat_request>(&first)) {
@@ -224,7 +225,7 @@ void redis_tier_state::job_done(std::size_t index, redis_job& job) {
   // Empty: they were answered when the breaker opened, and what this job brings
   // is old news.
   if (!requests.empty()) {
-    if (!job.why)
+    if (!job.why || job.local)
       last_reply_ = self_->clock().now();
     if (auto* done = std::get_if<fetch_job>(&job.task))
       hide_stale(*done, on.replayed);

@@ -35,7 +35,7 @@ bool is_first_probe(const std::vector<redis_request>& xs) noexcept {
 
 void redis_tier_state::judge(const std::vector<redis_request>& of,
                              const redis_job& job) {
-  if (concerns_breaker(job.why.code))
+  if (concerns_breaker(job.why.code) && !job.local)
     return suspect(job.why, is_first_probe(of));
   if (job.why)
     write_trouble_ = job.why;
@@ -106,32 +106,34 @@ void redis_tier_state::enqueue_replay() {
   enqueue(writes_, replay_request{std::move(changes), {}});
 }
 
-void redis_tier_state::replay_done(const missed_batch& changes,
-                                   const failure& why) {
+void redis_tier_state::replay_done(const missed_batch& done, const failure& why,
+                                   bool local) {
   replaying_ = false;
   write_trouble_ = why;
-  if (!why) {
-    replayed_ += changes.puts.size() + changes.gone.size()
-                 + (changes.purge ? 1 : 0);
-    missed_->replayed(changes);
-    if (missed_->empty())
-      behind_since_.reset();
+  auto n = done.puts.size() + done.gone.size() + (done.purge ? 1 : 0);
+  replayed_ += n;
+  missed_->replayed(done);
+  if (missed_->empty())
+    behind_since_.reset();
+  if (n > 0)
     for (auto& x : slots_)
       if (!x.requests.empty()
           && std::holds_alternative<fetch_request>(x.requests.front()))
-        x.replayed.push_back(changes);
-  }
+        x.replayed.push_back(done);
+  // What failed at one server is passed over by the next portion, and waits for
+  // its turn once nothing else is left.
+  const bool more = !why || n > 0 || (local && missed_->other_next());
   switch (breaker_->current()) {
     case circuit_breaker::state::closed:
-      if (!why && !missed_->empty() && may_replay())
+      if (more && !missed_->empty() && may_replay())
         enqueue_replay();
       break;
     case circuit_breaker::state::half_open:
       // A server that takes no writes still serves look-ups; what is stale in
-      // it is hidden.
-      if (!why)
+      // it is hidden. The same holds if it is one of several that fails.
+      if (!why || (more && local))
         go_on_recovering();
-      else if (!concerns_breaker(why.code))
+      else if (local || !concerns_breaker(why.code))
         come_up();
       break;
     default:
@@ -190,6 +192,13 @@ void redis_tier_state::check_health(tick_time now) {
     if (!missed_->empty() && may_replay())
       enqueue_replay();
   }
+  if (look_ && *look_ <= now) {
+    look_.reset();
+    if (auto* reader = free_reader()) {
+      reader->requests.push_back(probe_request{});
+      start(*reader, probe_job{});
+    }
+  }
   auto interval = setup_.opts.health_interval;
   if (interval.count() > 0 && last_reply_ + interval <= now) {
     last_reply_ = now;
@@ -214,11 +223,24 @@ void redis_tier_state::schedule() {
     return;
   if (setup_.opts.health_interval.count() > 0)
     tick_by(last_reply_ + setup_.opts.health_interval);
+  look_after_servers(now);
   if (!missed_->empty() && !replaying_) {
     if (!retry_)
       retry_ = now + setup_.opts.breaker_open_for;
     tick_by(*retry_);
   }
+}
+
+void redis_tier_state::look_after_servers(tick_time now) {
+  auto down = setup_.topology->down();
+  if (auto before = std::exchange(down_, down); before < down)
+    log_->warn("{}: {}", setup_.where, setup_.topology->trouble());
+  else if (down < before)
+    log_->info("{}: a server is up again, still down: {}", setup_.where, down);
+  if (!look_ && down > 0)
+    look_ = now + setup_.opts.breaker_open_for;
+  if (look_)
+    tick_by(*look_);
 }
 
 void redis_tier_state::tick_by(tick_time at) {

@@ -43,6 +43,7 @@ struct purge_request {
   std::string cursor;
   std::uint64_t purged = 0;
   tick_time arrived;
+  failure why; ///< why a server was left out, if one was
   caf::typed_response_promise<std::uint64_t> promise;
 };
 

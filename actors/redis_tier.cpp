@@ -2,6 +2,7 @@
 #include "actors/redis_tier.hpp"
 
 #include "actors/log.hpp"
+#include "tiers/redis_url.hpp"
 
 #include <algorithm>
 
@@ -122,7 +123,7 @@ caf::result<std::uint64_t> redis_tier_state::purge(const selector& what,
                                                    version_t up_to) {
   auto promise = self_->make_response_promise<std::uint64_t>();
   take(writes_,
-       purge_request{what, up_to, {}, 0, self_->clock().now(), promise});
+       purge_request{what, up_to, {}, 0, self_->clock().now(), {}, promise});
   return promise;
 }
 
@@ -183,17 +184,21 @@ void redis_tier_state::answer(std::vector<redis_request>& to, redis_job& job) {
     answer_fetch(to, *found);
   } else if (auto* stored = std::get_if<store_job>(&job.task)) {
     answer_store(to, stored->outcomes, job.why);
-  } else if (job.why) {
-    for (auto& x : to)
-      fail(x, job.why);
   } else if (auto* removed = std::get_if<remove_job>(&job.task)) {
-    answer_remove(to, removed->report);
+    answer_remove(to, *removed, job.why);
+  } else if (auto* replayed = std::get_if<replay_job>(&job.task)) {
+    replay_done(replayed->changes, job.why, job.local);
+  } else if (job.why) {
+    auto* replay = std::get_if<replay_request>(&to.front());
+    if (replay)
+      replay_done({}, job.why, job.local);
+    else
+      for (auto& x : to)
+        fail(x, job.why);
   } else if (auto* purged = std::get_if<purge_job>(&job.task)) {
     answer_purge(to.front(), purged->page);
   } else if (auto* listed = std::get_if<list_job>(&job.task)) {
     answer_list(to.front(), listed->page);
-  } else if (auto* replayed = std::get_if<replay_job>(&job.task)) {
-    replay_done(replayed->changes, {});
   } else if (auto* beaten = std::get_if<beat_request>(&to.front())) {
     beaten->promise.deliver(true);
   } else if (auto* leased = std::get_if<lease_job>(&job.task)) {
@@ -248,22 +253,35 @@ void redis_tier_state::answer_store(
 }
 
 void redis_tier_state::answer_remove(std::vector<redis_request>& to,
-                                     const remove_report& done) {
-  auto next = done.existed.begin();
+                                     const remove_job& done,
+                                     const failure& why) {
+  using outcome = redis_store::remove_outcome;
+  auto next = done.outcomes.begin();
   for (auto& x : to) {
     auto& request = std::get<remove_request>(x);
-    auto last = next + static_cast<std::ptrdiff_t>(request.gone.size());
-    counters_.removes += request.gone.size();
-    request.promise.deliver(remove_report{{next, last}, {}});
-    next = last;
+    remove_report report;
+    bool failed = false;
+    for (auto& one : request.gone) {
+      auto what = *next++;
+      report.existed.push_back(what == outcome::existed);
+      if (what != outcome::failed)
+        continue;
+      failed = true;
+      missed_->note(one);
+    }
+    if (failed)
+      report.why = why;
+    else
+      counters_.removes += request.gone.size();
+    request.promise.deliver(std::move(report));
   }
 }
 
 void redis_tier_state::answer_purge(redis_request& to,
                                     redis_store::purge_page& page) {
   if (auto* replay = std::get_if<replay_request>(&to)) {
-    if (page.done) {
-      replay_done(replay->changes, {});
+    if (page.done || page.why) {
+      replay_done(page.why ? missed_batch{} : replay->changes, page.why, true);
       return;
     }
     replay->cursor = std::move(page.next);
@@ -273,10 +291,14 @@ void redis_tier_state::answer_purge(redis_request& to,
   auto& request = std::get<purge_request>(to);
   request.purged += page.removed;
   request.cursor = std::move(page.next);
-  if (page.done)
-    request.promise.deliver(request.purged);
-  else
+  if (page.why)
+    request.why = std::move(page.why);
+  if (!page.done)
     enqueue(writes_, std::move(to));
+  else if (request.why)
+    fail(to, failure{request.why});
+  else
+    request.promise.deliver(request.purged);
 }
 
 void redis_tier_state::answer_list(redis_request& to, key_page& page) {
@@ -335,8 +357,8 @@ void redis_tier_state::fail(redis_request& x, const failure& why) {
       x.promise.deliver(make_error(why));
     }
 
-    void operator()(replay_request& x) {
-      tier.replay_done(x.changes, why);
+    void operator()(replay_request&) {
+      tier.replay_done({}, why, false);
     }
 
     void operator()(probe_request&) {
@@ -389,8 +411,15 @@ tier_status redis_tier_state::status() {
     if (write_trouble_)
       result.reason += ": " + to_string(write_trouble_);
   }
+  if (auto trouble = setup_.topology->trouble();
+      !trouble.empty() && breaker_->closed()) {
+    result.state = "degraded";
+    result.reason = result.reason.empty() ? trouble
+                                          : trouble + "; " + result.reason;
+  }
   auto& extra = result.extra;
   setup_.figures->fill(extra);
+  setup_.topology->fill(extra);
   auto codec_now = setup_.coder->stats();
   extra["compressed"] = codec_now.compressed - codec_baseline_.compressed;
   extra["incompressible"] = codec_now.incompressible
@@ -431,19 +460,22 @@ expected<tier_handle>
 spawn_redis_tier(caf::actor_system& sys, const redis_options& opts,
                  const compression_options& compression, now_fn now,
                  const redis_backplane& backplane) {
-  auto where = read_redis_url(opts.url);
+  auto where = read_redis_urls(opts.url);
   if (!where)
     return where.error();
+  auto figures = std::make_shared<redis_figures>();
+  auto topology = std::make_shared<redis_topology>(opts, *where, figures);
   redis_tier_setup setup{opts,
-                         mask_redis_url(opts.url),
+                         mask_redis_urls(opts.url),
                          std::make_shared<codec>(compression),
-                         std::make_shared<redis_figures>(),
+                         figures,
+                         topology,
                          std::make_shared<tier_health>(),
                          {},
                          std::move(now),
                          backplane.gauge};
-  redis_worker_setup worker{opts,          *where, setup.coder,
-                            setup.figures, {},     backplane.announcer};
+  redis_worker_setup worker{opts,    topology, setup.coder,
+                            figures, {},       backplane.announcer};
   setup.spawn_worker = [&sys, worker](const char* client_name) {
     auto mine = worker;
     mine.client_name = client_name;

@@ -16,6 +16,8 @@
 ///
 /// A write that fails for another reason (the server is full, or read-only) is
 /// noted as well, and retried; until then, the older record in Redis is hidden.
+/// So it is when one of several servers fails: the breaker opens only if none
+/// answers, and each server has one of its own (tiers/redis_node.hpp).
 #pragma once
 
 #include "actors/clock.hpp"
@@ -63,6 +65,7 @@ struct redis_tier_setup {
   std::string where; ///< the server, for logs
   std::shared_ptr<const codec> coder;
   std::shared_ptr<redis_figures> figures;
+  std::shared_ptr<redis_topology> topology;
   std::shared_ptr<tier_health> health;
   std::function<redis_worker_actor(const char* client_name)> spawn_worker;
   now_fn now; ///< Unix milliseconds
@@ -146,7 +149,8 @@ private:
                     const std::vector<redis_store::put_outcome>& outcomes,
                     const failure& why);
 
-  void answer_remove(std::vector<redis_request>& to, const remove_report& done);
+  void answer_remove(std::vector<redis_request>& to, const remove_job& done,
+                     const failure& why);
 
   void answer_purge(redis_request& to, redis_store::purge_page& page);
 
@@ -222,7 +226,9 @@ private:
 
   void enqueue_replay();
 
-  void replay_done(const missed_batch& changes, const failure& why);
+  /// `done`: what the tier has taken. `local`: the failure is that of one
+  /// server.
+  void replay_done(const missed_batch& done, const failure& why, bool local);
 
   void tick();
 
@@ -232,6 +238,9 @@ private:
 
   /// Makes sure that a tick comes when there is something to look after.
   void schedule();
+
+  /// Notices servers, of several, that have gone down or come up.
+  void look_after_servers(tick_time now);
 
   void tick_by(tick_time at);
 
@@ -245,11 +254,13 @@ private:
   queue reads_;                           ///< wait for a reader
   queue writes_;                          ///< wait for the writer
   std::size_t waiting_ = 0;               ///< weight of both queues
-  std::optional<std::size_t> flush_; ///< sent when so much waited
+  std::optional<std::size_t> flush_;      ///< sent when so much waited
   bool replaying_ = false;                ///< a replay waits or is under way
   bool last_lap_ = false;                 ///< it is the last before coming up
   failure write_trouble_;                 ///< why a replay failed last
   std::optional<tick_time> retry_;        ///< when to replay while it is up
+  std::optional<tick_time> look_;         ///< when to ask servers that are down
+  std::size_t down_ = 0;                  ///< servers, of several, last time
   tick_time last_reply_;                  ///< when a connection answered last
   std::optional<tick_time> next_tick_;    ///< the earliest on its way
   tier_counters counters_;                ///< since start or reset

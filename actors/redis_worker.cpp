@@ -12,7 +12,7 @@ constexpr std::size_t purge_budget = 1000;
 
 redis_worker_actor::behavior_type
 redis_worker_state::make_behavior(redis_worker_setup setup) {
-  store_ = std::make_unique<redis_store>(setup.opts, std::move(setup.where),
+  store_ = std::make_unique<redis_store>(setup.opts, std::move(setup.topology),
                                          std::move(setup.coder),
                                          std::move(setup.figures),
                                          std::move(setup.client_name),
@@ -28,6 +28,7 @@ redis_worker_state::make_behavior(redis_worker_setup setup) {
 caf::result<redis_job_ptr> redis_worker_state::work(redis_job_ptr job) {
   auto promise = self_->make_response_promise<redis_job_ptr>();
   std::visit([&](auto& task) { run(task, *job); }, job->task);
+  job->local = job->why && store_->partly_up();
   auto* unit = self_->context();
   self_->context(&unit_);
   promise.deliver(std::move(job));
@@ -51,11 +52,16 @@ void redis_worker_state::run(store_job& x, redis_job& job) {
 }
 
 void redis_worker_state::run(remove_job& x, redis_job& job) {
-  x.report = store_->remove(x.gone, job.now_ms);
-  job.why = x.report.why;
+  x.outcomes = store_->remove_each(x.gone, job.now_ms);
+  job.why = store_->last_failure();
 }
 
 void redis_worker_state::run(purge_job& x, redis_job& job) {
+  if (x.whole && x.cursor.empty())
+    if (auto alive = store_->ping_all(); !alive) {
+      job.why = alive.error();
+      return;
+    }
   auto page = store_->purge_step(x.what, x.up_to, x.cursor, purge_budget,
                                  job.now_ms);
   if (page)
@@ -74,9 +80,27 @@ void redis_worker_state::run(list_job& x, redis_job& job) {
 }
 
 void redis_worker_state::run(replay_job& x, redis_job& job) {
-  job.why = store_->put(x.changes.puts, false, job.now_ms).why;
+  auto& [purge, puts, gone] = x.changes;
+  std::vector<const entry*> entries;
+  for (auto& one : puts)
+    entries.push_back(&one);
+  auto stored = store_->put_each(entries, false, job.now_ms);
+  job.why = store_->last_failure();
+  std::size_t i = 0;
+  std::erase_if(puts, [&](const entry&) {
+    return stored[i++] == redis_store::put_outcome::failed;
+  });
+  if (job.why && !store_->partly_up()) {
+    gone.clear();
+    return;
+  }
+  auto removed = store_->remove_each(gone, job.now_ms);
   if (!job.why)
-    job.why = store_->remove(x.changes.gone, job.now_ms).why;
+    job.why = store_->last_failure();
+  i = 0;
+  std::erase_if(gone, [&](const removal&) {
+    return removed[i++] == redis_store::remove_outcome::failed;
+  });
 }
 
 void redis_worker_state::run(probe_job& x, redis_job& job) {

@@ -1,5 +1,5 @@
-/// The part of the Redis tier that may block: one connection, one job at a
-/// time.
+/// The part of the Redis tier that may block: one connection (to each server),
+/// one job at a time.
 #pragma once
 
 #include "actors/caller_runs.hpp"
@@ -31,7 +31,7 @@ struct store_job {
 
 struct remove_job {
   removals gone;
-  remove_report report;
+  std::vector<redis_store::remove_outcome> outcomes; ///< one per removal
 };
 
 /// One step of a purge.
@@ -39,6 +39,7 @@ struct purge_job {
   selector what;
   version_t up_to = 0;
   std::string cursor;
+  bool whole = false; ///< not even to begin unless all servers answer
   redis_store::purge_page page;
 };
 
@@ -49,7 +50,7 @@ struct list_job {
 
 /// Writes and deletions that the tier had missed.
 struct replay_job {
-  missed_batch changes; ///< without a purge
+  missed_batch changes; ///< without a purge; afterwards, those that succeeded
 };
 
 /// A sign of life, and the server's figures.
@@ -78,6 +79,8 @@ struct redis_job {
     task;
   std::int64_t now_ms = 0;
   failure why; ///< why the job failed, wholly or in part
+  /// The failure is that of one server, and others do their work.
+  bool local = false;
 };
 
 using redis_job_ptr = std::shared_ptr<redis_job>;
@@ -97,7 +100,7 @@ using redis_worker_actor = caf::typed_actor<
 /// What a worker needs to open its connection.
 struct redis_worker_setup {
   redis_options opts;
-  redis_address where;
+  std::shared_ptr<redis_topology> topology;
   std::shared_ptr<const codec> coder;
   std::shared_ptr<redis_figures> figures;
   std::string client_name;

@@ -204,7 +204,7 @@ void node::parts::spawn_backplane() {
     return;
   backplane_setup setup{
     config->redis,
-    *read_redis_url(config->redis.url),
+    *read_redis_urls(config->redis.url),
     config->backplane,
     announcer,
     gauge,

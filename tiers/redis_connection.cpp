@@ -165,18 +165,19 @@ redis_connection::~redis_connection() = default;
 
 bool redis_connection::exchange(const redis_pipeline& x,
                                 std::vector<redis_reply>& replies) {
+  return begin(x) && finish(x, replies);
+}
+
+bool redis_connection::begin(const redis_pipeline& x) {
+  reused_ = native_->context != nullptr;
+  renewed_ = false;
+  return (reused_ || connect()) && settle(send(x), x, &redis_connection::send);
+}
+
+bool redis_connection::finish(const redis_pipeline& x,
+                              std::vector<redis_reply>& replies) {
   replies.clear();
-  const bool reused = native_->context != nullptr;
-  if (!reused && !connect())
-    return false;
-  auto result = attempt(x);
-  if (result == outcome::broken && reused) {
-    figures_->retried();
-    if (!connect())
-      return false;
-    result = attempt(x);
-  }
-  if (result != outcome::done)
+  if (!settle(receive(x), x, &redis_connection::attempt))
     return false;
   replies.swap(native_->latest.replies);
   return true;
@@ -190,19 +191,18 @@ redis_connection::arrival redis_connection::await(milliseconds limit,
   }
   using clock = std::chrono::steady_clock;
   auto until = clock::now() + limit;
-  native_->replies.clear();
+  // The parser fills in what it has begun.
+  if (native_->context->reader->ridx < 0)
+    native_->latest.clear();
   for (;;) {
     auto* context = native_->context.get();
     void* answer = nullptr;
-    errno = 0;
     if (redisReaderGetReply(context->reader, &answer) != REDIS_OK) {
-      context->err = context->reader->err;
-      socket_failed(errno);
+      reply_failed();
       return arrival::failed;
     }
     if (answer) {
-      native_->replies.emplace_back(static_cast<redisReply*>(answer));
-      out = view_of(*native_->replies.back());
+      out = native_->latest.replies.back();
       return arrival::reply;
     }
     auto left = std::chrono::ceil<milliseconds>(until - clock::now());
@@ -211,16 +211,26 @@ redis_connection::arrival redis_connection::await(milliseconds limit,
                     static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
     if (n == 0 || (n < 0 && errno == EINTR))
       return arrival::nothing;
-    errno = 0;
-    if (redisBufferRead(context) != REDIS_OK) {
-      socket_failed(errno);
+    if (read_more() != outcome::done)
       return arrival::failed;
-    }
   }
 }
 
 void redis_connection::close() noexcept {
   native_->context.reset();
+}
+
+bool redis_connection::settle(
+  outcome result, const redis_pipeline& x,
+  outcome (redis_connection::*part)(const redis_pipeline&)) {
+  if (result == outcome::broken && std::exchange(reused_, false)) {
+    figures_->retried();
+    renewed_ = true;
+    if (!connect())
+      return false;
+    result = (this->*part)(x);
+  }
+  return result == outcome::done;
 }
 
 bool redis_connection::connect() {
@@ -283,7 +293,26 @@ bool redis_connection::log_in() {
 }
 
 redis_connection::outcome redis_connection::attempt(const redis_pipeline& x) {
-  auto result = converse(x);
+  auto result = send(x);
+  return result == outcome::done ? receive(x) : result;
+}
+
+redis_connection::outcome redis_connection::send(const redis_pipeline& x) {
+  native_->latest.clear();
+  auto left = std::string_view{x.bytes};
+  while (!left.empty()) {
+    auto n = ::send(native_->context->fd, left.data(), left.size(),
+                    MSG_NOSIGNAL);
+    if (n >= 0)
+      left.remove_prefix(static_cast<std::size_t>(n));
+    else if (errno != EINTR)
+      return socket_failed(errno, std::strerror(errno));
+  }
+  return outcome::done;
+}
+
+redis_connection::outcome redis_connection::receive(const redis_pipeline& x) {
+  auto result = read_replies(x.commands);
   auto& replies = native_->latest.replies;
   // One complaint a pipeline: a second one mostly follows from the first.
   auto bad = std::find_if(replies.begin(), replies.end(),
@@ -300,34 +329,22 @@ redis_connection::outcome redis_connection::attempt(const redis_pipeline& x) {
   return result;
 }
 
-redis_connection::outcome redis_connection::converse(const redis_pipeline& x) {
-  auto& replies = native_->latest.replies;
-  native_->latest.clear();
-  auto left = std::string_view{x.bytes};
-  while (!left.empty()) {
-    auto n = ::send(native_->context->fd, left.data(), left.size(),
-                    MSG_NOSIGNAL);
-    if (n >= 0)
-      left.remove_prefix(static_cast<std::size_t>(n));
-    else if (errno != EINTR)
-      return socket_failed(errno, std::strerror(errno));
-  }
+redis_connection::outcome redis_connection::read_replies(std::size_t n) {
   auto* reader = native_->context->reader;
-  replies.reserve(x.commands);
-  for (std::size_t complete = 0; complete < x.commands;) {
+  native_->latest.replies.reserve(n);
+  for (std::size_t complete = 0; complete < n;) {
     void* answer = nullptr;
     if (redisReaderGetReply(reader, &answer) != REDIS_OK)
       return reply_failed();
     if (answer)
       ++complete;
-    else if (auto result = receive(); result != outcome::done)
+    else if (auto result = read_more(); result != outcome::done)
       return result;
   }
   return outcome::done;
 }
 
-/// Gives the parser what the socket has, once it has something.
-redis_connection::outcome redis_connection::receive() {
+redis_connection::outcome redis_connection::read_more() {
   auto* to = native_->chunk.get();
   auto n = ::recv(native_->context->fd, to, read_size, 0);
   while (n < 0 && errno == EINTR)

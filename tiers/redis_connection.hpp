@@ -36,6 +36,18 @@ public:
   /// that hold until the next call. False if that failed, see `why`.
   bool exchange(const redis_pipeline& x, std::vector<redis_reply>& replies);
 
+  /// The two halves of `exchange`, for work with several servers at a time: the
+  /// first sends, the second reads. Both take the same pipeline.
+  bool begin(const redis_pipeline& x);
+
+  bool finish(const redis_pipeline& x, std::vector<redis_reply>& replies);
+
+  /// True if the latest exchange found the connection closed and was done over
+  /// a new one: the server may have been restarted, or have another role.
+  bool renewed() const noexcept {
+    return renewed_;
+  }
+
   enum class arrival { reply, nothing, failed };
 
   /// Waits for something that the server sends by itself, as to a subscriber,
@@ -43,7 +55,7 @@ public:
   /// closed connection is a failure: it is not made anew.
   arrival await(milliseconds limit, redis_reply& out);
 
-  /// What went wrong in `exchange` or `await`.
+  /// What went wrong in `exchange`, its halves, or `await`.
   const failure& why() const noexcept {
     return why_;
   }
@@ -60,11 +72,22 @@ private:
 
   bool log_in();
 
+  /// Deals with what became of a part of the exchange: on a connection that
+  /// had been closed, all is done again over a new one, once. `part` is the
+  /// function that does it.
+  bool settle(outcome result, const redis_pipeline& x,
+              outcome (redis_connection::*part)(const redis_pipeline&));
+
   outcome attempt(const redis_pipeline& x);
 
-  outcome converse(const redis_pipeline& x);
+  outcome send(const redis_pipeline& x);
 
-  outcome receive();
+  outcome receive(const redis_pipeline& x);
+
+  outcome read_replies(std::size_t n);
+
+  /// Gives the parser what the socket has, once it has something.
+  outcome read_more();
 
   outcome reply_failed();
 
@@ -79,6 +102,8 @@ private:
   std::shared_ptr<redis_figures> figures_;
   std::unique_ptr<native> native_;
   bool was_connected_ = false;
+  bool reused_ = false;  /// The connection is older than this exchange.
+  bool renewed_ = false; /// It was, and another has taken its place.
   failure why_;
 };
 

@@ -32,9 +32,11 @@ expected<std::uint64_t> redis_store::lease(std::string_view key,
                                            std::string_view owner,
                                            milliseconds limit) {
   last_failure_ = {};
-  pipeline_.clear();
-  pipeline_.add({"EVAL", lease_script, "1", names_.lease_name(key), owner,
-                 std::to_string(limit.count())});
+  auto name = names_.lease_name(key);
+  router_.clear();
+  router_.to_place(router_.place_of(name))
+    .add(
+      {"EVAL", lease_script, "1", name, owner, std::to_string(limit.count())});
   auto* left = exchange() ? answer(0, reply_kind::integer, "EVAL") : nullptr;
   if (!left)
     return last_failure_;
@@ -44,8 +46,10 @@ expected<std::uint64_t> redis_store::lease(std::string_view key,
 expected<void> redis_store::release(std::string_view key,
                                     std::string_view owner) {
   last_failure_ = {};
-  pipeline_.clear();
-  pipeline_.add({"EVAL", release_script, "1", names_.lease_name(key), owner});
+  auto name = names_.lease_name(key);
+  router_.clear();
+  router_.to_place(router_.place_of(name))
+    .add({"EVAL", release_script, "1", name, owner});
   if (!exchange() || !answer(0, reply_kind::integer, "EVAL"))
     return last_failure_;
   return {};

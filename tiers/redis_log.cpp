@@ -48,39 +48,45 @@ std::optional<log_place> parse_log_place(std::string_view x) {
   return result;
 }
 
-redis_log::redis_log(const redis_options& opts, redis_address where,
+redis_log::redis_log(const redis_options& opts,
+                     std::shared_ptr<redis_topology> topology,
                      std::string channel,
                      std::shared_ptr<redis_figures> figures)
   : channel_(std::move(channel)),
     log_name_(redis_keys{opts.prefix}.own_name(redis_log_name)),
     figures_(std::move(figures)),
-    subscriber_(opts, where, "terrace-subscriber", figures_),
-    reader_(opts, where, "terrace-log", figures_) {
+    opts_(opts),
+    router_(opts, std::move(topology), figures_, "terrace-log") {
   // nop
 }
 
 expected<bool> redis_log::subscribe() {
-  if (subscribed_)
+  if (channel_link_)
     return false;
-  pipeline_.clear();
-  pipeline_.add({"SUBSCRIBE", channel_});
-  if (!subscriber_.exchange(pipeline_, replies_))
-    return fail(subscriber_.why());
+  router_.clear();
+  auto where = router_.home_of(log_name_);
+  if (!where)
+    return fail({errc::unavailable, "no server is known that has the log"});
+  channel_link_ = std::make_unique<redis_connection>(
+    opts_, *std::move(where), "terrace-subscriber", figures_);
+  redis_pipeline hello;
+  hello.add({"SUBSCRIBE", channel_});
+  if (!channel_link_->exchange(hello, replies_))
+    return fail(channel_link_->why());
   auto& x = replies_.front();
   if (x.is(reply_kind::error))
     return fail(translate_redis_error(x.text));
   if (!x.is(reply_kind::array) || x.elements.size() != 3)
     return fail({errc::protocol_violation, "unexpected reply to SUBSCRIBE"});
-  subscribed_ = true;
   return true;
 }
 
 expected<std::optional<std::string>> redis_log::receive(milliseconds limit) {
   using arrival = redis_connection::arrival;
   redis_reply x;
-  switch (subscriber_.await(limit, x)) {
+  switch (channel_link_->await(limit, x)) {
     case arrival::failed:
-      return fail(subscriber_.why());
+      return fail(channel_link_->why());
     case arrival::nothing:
       return std::optional<std::string>{};
     case arrival::reply:
@@ -145,10 +151,10 @@ expected<redis_log::page> redis_log::read_after(const log_place& place) {
 const redis_reply*
 redis_log::ask(std::initializer_list<std::string_view> command,
                reply_kind wanted) {
-  pipeline_.clear();
-  pipeline_.add(command);
-  if (!reader_.exchange(pipeline_, replies_)) {
-    fail(reader_.why());
+  router_.clear();
+  router_.to_place(router_.place_of(log_name_)).add(command);
+  if (!router_.exchange(replies_)) {
+    fail(router_.why());
     return nullptr;
   }
   auto& x = replies_.front();
@@ -163,9 +169,7 @@ redis_log::ask(std::initializer_list<std::string_view> command,
 
 failure redis_log::fail(failure why) {
   figures_->failed(why.code);
-  subscriber_.close();
-  reader_.close();
-  subscribed_ = false;
+  channel_link_.reset();
   why_ = std::move(why);
   return why_;
 }

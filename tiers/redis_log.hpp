@@ -1,7 +1,7 @@
 /// The log of events in Redis and the channel beside it, as a node reads them.
 ///
-/// Two connections: one subscribes, the other reads the stream. Announcing is
-/// done by `redis_store`, in one step with the change.
+/// One connection subscribes, another reads the stream, both at the server that
+/// has the stream. Announcing is done by `redis_store`.
 ///
 /// Sources: redis.io, commands SUBSCRIBE, XRANGE, XINFO STREAM, XADD.
 #pragma once
@@ -9,6 +9,7 @@
 #include "config/options.hpp"
 #include "tiers/redis_connection.hpp"
 #include "tiers/redis_keys.hpp"
+#include "tiers/redis_router.hpp"
 
 #include <memory>
 #include <optional>
@@ -30,8 +31,8 @@ std::string to_string(const log_place& x);
 /// Reads `ms-n`; nothing if that is not it.
 std::optional<log_place> parse_log_place(std::string_view x);
 
-/// One thread at a time. An error closes both connections; the next call begins
-/// anew.
+/// One thread at a time. An error ends the subscription; the next call begins
+/// anew, wherever the log is by then.
 class redis_log {
 public:
   /// Events after a place.
@@ -41,14 +42,15 @@ public:
     bool done = true;                ///< there are no more
   };
 
-  redis_log(const redis_options& opts, redis_address where, std::string channel,
-            std::shared_ptr<redis_figures> figures);
+  redis_log(const redis_options& opts, std::shared_ptr<redis_topology> topology,
+            std::string channel, std::shared_ptr<redis_figures> figures);
 
   /// Subscribes if that is not done. True if it had to be: what was published
   /// before is not received.
   expected<bool> subscribe();
 
-  /// The next message of the channel, or nothing within `limit`.
+  /// The next message of the channel, or nothing within `limit`. Needs a
+  /// subscription.
   expected<std::optional<std::string>> receive(milliseconds limit);
 
   /// Appends `event` and returns its place: the log exists then.
@@ -69,11 +71,10 @@ private:
   std::string channel_;
   std::string log_name_;
   std::shared_ptr<redis_figures> figures_;
-  redis_connection subscriber_;
-  redis_connection reader_;
-  redis_pipeline pipeline_;
+  redis_options opts_;
+  redis_router router_;                            ///< reads the stream
+  std::unique_ptr<redis_connection> channel_link_; ///< null: not subscribed
   std::vector<redis_reply> replies_;
-  bool subscribed_ = false;
   failure why_;
 };
 

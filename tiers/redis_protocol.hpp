@@ -37,7 +37,15 @@ struct redis_pipeline {
 /// A reply as it was parsed. A view: the connection owns the bytes, until it
 /// sends the next pipeline.
 struct redis_reply {
-  enum class kind : std::uint8_t { nil, text, status, error, integer, array };
+  enum class kind : std::uint8_t {
+    nil,
+    text,
+    status,
+    error,
+    integer,
+    array,
+    lost, ///< there is none, for its server failed
+  };
 
   kind what = kind::nil;
   std::string_view text; ///< of a text, status or error

@@ -1,9 +1,13 @@
 /// The script that writes and deletes records in Redis.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 namespace terrace {
+
+/// Arguments before those of the changes.
+inline constexpr std::size_t redis_script_settings = 8;
 
 /// Applies a batch of changes, each only if it is not older than what is there.
 ///

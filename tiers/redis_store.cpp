@@ -2,11 +2,10 @@
 
 #include "tiers/redis_store.hpp"
 
+#include "tiers/redis_change.hpp"
 #include "tiers/redis_script.hpp"
 
 #include <algorithm>
-#include <cinttypes>
-#include <cstdio>
 #include <new>
 
 namespace terrace {
@@ -15,33 +14,37 @@ namespace {
 
 using reply_kind = redis_reply::kind;
 
-/// Keys in one MGET and changes in one script call. Other clients of the server
-/// wait for the whole command; this many take a fraction of a millisecond.
-constexpr std::size_t keys_per_command = 128;
-
 /// A script call takes no further change once it holds this much, and a
 /// pipeline no further call once it holds eight times this much.
 constexpr std::size_t bytes_per_command = 1 << 20;
 
-/// Arguments of the script before those of the changes.
-constexpr std::size_t script_settings = 8;
-
 /// Redis refuses expiries that overflow; a century is never in anyone's way.
 constexpr std::int64_t longest_life_ms = 100ll * 365 * 24 * 3600 * 1000;
 
-} // namespace
-
-/// A write (`data` set) or a deletion.
-struct redis_store::change {
-  const std::string* key = nullptr;
-  const record* data = nullptr;
-  version_t version = 0;
-  bool only_records = false; ///< leave what is not a record alone
+/// Orders what has a place by that.
+struct by_place {
+  template <class T>
+  bool operator()(const T& x, const T& y) const noexcept {
+    return x.place < y.place;
+  }
 };
+
+/// The first of `xs` that can be together in a command: those of one place, at
+/// most `limit`.
+template <class T>
+std::span<T> first_of_place(std::span<T> xs, std::size_t limit) noexcept {
+  std::size_t n = 1;
+  while (n < xs.size() && n < limit && xs[n].place == xs[0].place)
+    ++n;
+  return xs.first(n);
+}
+
+} // namespace
 
 // -- constructors -------------------------------------------------------------
 
-redis_store::redis_store(const redis_options& opts, redis_address where,
+redis_store::redis_store(const redis_options& opts,
+                         std::shared_ptr<redis_topology> topology,
                          std::shared_ptr<const codec> coder,
                          std::shared_ptr<redis_figures> figures,
                          std::string client_name,
@@ -50,10 +53,12 @@ redis_store::redis_store(const redis_options& opts, redis_address where,
     codec_(std::move(coder)),
     figures_(std::move(figures)),
     names_(opts.prefix),
-    link_(opts, std::move(where), std::move(client_name), figures_),
+    router_(opts, std::move(topology), figures_, std::move(client_name)),
     announcer_(std::move(announcer)),
     log_name_(names_.own_name(redis_log_name)),
-    fences_name_(announcer_ ? names_.own_name(redis_fences_name) : "") {
+    fences_name_(announcer_ && opts.mode != "cluster"
+                   ? names_.own_name(redis_fences_name)
+                   : "") {
   opts_.max_batch = std::max(opts_.max_batch, 1u);
 }
 
@@ -64,41 +69,59 @@ redis_store::~redis_store() = default;
 lookups redis_store::fetch(std::span<const std::string> keys,
                            std::int64_t now_ms) {
   last_failure_ = {};
-  lookups result;
-  result.reserve(keys.size());
+  const auto open = lookup::failed(errc::none);
+  lookups result(keys.size(), open);
   try {
-    while (result.size() < keys.size() && !last_failure_) {
-      auto n = std::min<std::size_t>(keys.size() - result.size(),
-                                     opts_.max_batch);
-      fetch_part(keys.subspan(result.size(), n), now_ms, result);
+    std::span<lookup> out{result};
+    for (std::size_t i = 0; i < keys.size() && goes_on();) {
+      auto n = std::min<std::size_t>(keys.size() - i, opts_.max_batch);
+      fetch_part(keys.subspan(i, n), now_ms, out.subspan(i, n));
+      i += n;
     }
   } catch (const std::bad_alloc&) {
     fail_out_of_memory();
   }
-  result.resize(keys.size(), lookup::failed(last_failure_.code));
+  if (last_failure_)
+    for (auto& x : result)
+      if (x.what == open.what && x.code == open.code)
+        x.code = last_failure_.code;
   return result;
 }
 
 void redis_store::fetch_part(std::span<const std::string> keys,
-                             std::int64_t now_ms, lookups& out) {
-  pipeline_.clear();
-  for (std::size_t i = 0; i < keys.size(); i += keys_per_command) {
-    auto part = keys.subspan(i, std::min(keys.size() - i, keys_per_command));
-    pipeline_.begin(part.size() + 1);
-    append_redis_argument(pipeline_.bytes, "MGET");
-    for (auto& key : part)
-      append_redis_argument(pipeline_.bytes, names_.name_of(key));
+                             std::int64_t now_ms, std::span<lookup> out) {
+  router_.clear();
+  order_.resize(keys.size());
+  for (std::uint32_t i = 0; i < keys.size(); ++i)
+    order_[i] = {
+      i, router_.undivided() ? 0 : router_.place_of(names_.name_of(keys[i]))};
+  // Keys of one place share a command.
+  const auto limit = router_.keys_per_command();
+  if (router_.is_sharded())
+    std::stable_sort(order_.begin(), order_.end(), by_place{});
+  std::vector<std::size_t> sizes;
+  for (std::span left{order_}; !left.empty();) {
+    auto part = first_of_place(left, limit);
+    left = left.subspan(part.size());
+    sizes.push_back(part.size());
+    auto& to = router_.to_place(part.front().place);
+    to.begin(part.size() + 1);
+    append_redis_argument(to.bytes, "MGET");
+    for (auto& x : part)
+      append_redis_argument(to.bytes, names_.name_of(keys[x.index]));
   }
-  if (!exchange())
+  if (!exchange() && !goes_on())
     return;
-  for (std::size_t i = 0; i < replies_.size(); ++i) {
-    auto n = std::min(keys.size(), keys_per_command);
-    auto* values = answer(i, reply_kind::array, "MGET", n);
-    if (!values)
+  auto next = order_.begin();
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    auto* values = answer(i, reply_kind::array, "MGET", sizes[i]);
+    if (!values && !goes_on())
       return;
-    for (std::size_t j = 0; j < n; ++j)
-      out.push_back(read_record(keys[j], values->elements[j], now_ms));
-    keys = keys.subspan(n);
+    for (std::size_t j = 0; j < sizes[i]; ++j) {
+      auto at = next++->index;
+      out[at] = values ? read_record(keys[at], values->elements[j], now_ms)
+                       : lookup::failed(last_failure_.code);
+    }
   }
 }
 
@@ -164,15 +187,26 @@ redis_store::put_each(std::span<const entry* const> xs, bool if_absent,
 
 remove_report redis_store::remove(std::span<const removal> xs,
                                   std::int64_t now_ms) {
+  auto outcomes = remove_each(xs, now_ms);
+  remove_report result{std::vector<bool>(xs.size()), last_failure_};
+  for (std::size_t i = 0; i < xs.size(); ++i)
+    result.existed[i] = outcomes[i] == remove_outcome::existed;
+  return result;
+}
+
+std::vector<redis_store::remove_outcome>
+redis_store::remove_each(std::span<const removal> xs, std::int64_t now_ms) {
   std::vector<change> changes;
   changes.reserve(xs.size());
   for (auto& x : xs)
     changes.push_back({&x.key, nullptr, x.version});
+  std::vector<remove_outcome> result(xs.size(), remove_outcome::absent);
   auto outcomes = run(changes, false, now_ms);
-  remove_report result{std::vector<bool>(xs.size()), last_failure_};
-  if (!result.why)
-    for (std::size_t i = 0; i < xs.size(); ++i)
-      result.existed[i] = outcomes[i] == 'd';
+  for (std::size_t i = 0; i < xs.size(); ++i)
+    if (outcomes[i] == 'd')
+      result[i] = remove_outcome::existed;
+    else if (outcomes[i] == 'f')
+      result[i] = remove_outcome::failed;
   return result;
 }
 
@@ -190,60 +224,71 @@ expected<std::uint64_t> redis_store::remove_records(const keys& xs,
     std::count(outcomes.begin(), outcomes.end(), 'd'));
 }
 
-std::string redis_store::run(std::span<const change> xs, bool if_absent,
+std::string redis_store::run(std::span<change> xs, bool if_absent,
                              std::int64_t now_ms) {
   last_failure_ = {};
-  std::string result;
+  std::string result(xs.size(), 'f');
+  const auto all = xs;
   try {
-    result.reserve(xs.size());
-    while (result.size() < xs.size() && !last_failure_)
-      run_part(xs.subspan(result.size()), if_absent, now_ms, result);
+    for (std::size_t i = 0; i < xs.size(); ++i) {
+      xs[i].index = i;
+      if (!router_.undivided())
+        xs[i].place = router_.place_of(names_.name_of(*xs[i].key));
+    }
+    std::string done;
+    while (!xs.empty() && goes_on()) {
+      auto part = xs.first(std::min<std::size_t>(xs.size(), opts_.max_batch));
+      xs = xs.subspan(part.size());
+      // Changes of one place share a command; those of a key stay in order.
+      if (router_.is_sharded())
+        std::stable_sort(part.begin(), part.end(), by_place{});
+      done.clear();
+      while (done.size() < part.size() && goes_on())
+        run_part(part.subspan(done.size()), if_absent, now_ms, done);
+      for (std::size_t i = 0; i < done.size(); ++i)
+        result[part[i].index] = done[i];
+    }
+    announce_apart(all, if_absent, result);
   } catch (const std::bad_alloc&) {
     fail_out_of_memory();
   }
-  result.resize(xs.size(), 'f');
   return result;
 }
 
 void redis_store::run_part(std::span<const change> xs, bool if_absent,
                            std::int64_t now_ms, std::string& out) {
-  // A second round is needed when the server has lost the script, because it
-  // was restarted or told SCRIPT FLUSH.
-  for (int round = 0; round < 2; ++round) {
-    if (script_.empty() && !load_script())
-      return;
-    auto sizes = encode(xs, if_absent, now_ms);
-    if (!exchange())
-      return;
-    if (!forgot_script()) {
-      for (std::size_t i = 0; i < sizes.size(); ++i) {
-        auto* outcomes = answer(i, reply_kind::text, "EVALSHA", sizes[i]);
-        if (!outcomes)
-          return;
-        out += outcomes->text;
-      }
-      return;
-    }
+  if (script_.empty() && !load_script()) {
+    out.append(xs.size(), 'f');
+    return;
   }
-  fail({errc::unavailable, "the server forgets scripts at once"});
-}
-
-bool redis_store::forgot_script() {
-  if (!replies_[0].is(reply_kind::error)
-      || !replies_[0].text.starts_with("NOSCRIPT"))
-    return false;
-  script_.clear();
-  return true;
+  auto sizes = encode(xs, if_absent, now_ms);
+  if (!exchange() && !goes_on())
+    return;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    auto* outcomes = answer(i, reply_kind::text, "EVALSHA", sizes[i]);
+    if (!outcomes && !goes_on())
+      return;
+    if (outcomes)
+      out += outcomes->text;
+    else
+      out.append(sizes[i], 'f');
+  }
 }
 
 bool redis_store::load_script() {
-  pipeline_.clear();
-  pipeline_.add({"SCRIPT", "LOAD", redis_script});
-  auto* name = exchange() ? answer(0, reply_kind::text, "SCRIPT LOAD")
-                          : nullptr;
-  if (name)
-    script_ = name->text;
-  return name != nullptr;
+  // Of several servers, any will do: the others are given the script when they
+  // miss it.
+  auto before = last_failure_;
+  router_.clear();
+  to_all({"SCRIPT", "LOAD", redis_script});
+  exchange();
+  for (std::size_t i = 0; i < replies_.size(); ++i)
+    if (auto* name = answer(i, reply_kind::text, "SCRIPT LOAD"))
+      script_ = name->text;
+  if (script_.empty())
+    return false;
+  last_failure_ = std::move(before);
+  return true;
 }
 
 std::vector<std::size_t> redis_store::encode(std::span<const change> xs,
@@ -252,20 +297,23 @@ std::vector<std::size_t> redis_store::encode(std::span<const change> xs,
   std::vector<std::size_t> sizes;
   std::string names;
   std::string arguments;
-  auto& out = pipeline_.bytes;
-  pipeline_.clear();
-  xs = xs.first(std::min<std::size_t>(xs.size(), opts_.max_batch));
-  while (!xs.empty() && out.size() < 8 * bytes_per_command) {
+  std::size_t bytes = 0;
+  router_.clear();
+  while (!xs.empty() && bytes < 8 * bytes_per_command) {
     names.clear();
     arguments.clear();
     std::size_t n = 0;
-    while (n < xs.size() && n < keys_per_command
-           && arguments.size() < bytes_per_command) {
-      append_redis_argument(names, names_.name_of(*xs[n].key));
-      append_change(xs[n], now_ms, arguments);
+    for (auto& x : first_of_place(xs, router_.keys_per_command())) {
+      append_redis_argument(names, names_.name_of(*x.key));
+      append_change(x, now_ms, arguments);
       ++n;
+      if (arguments.size() >= bytes_per_command)
+        break;
     }
-    pipeline_.begin(3 + script_settings + 3 * n);
+    bytes += names.size() + arguments.size();
+    auto& pipeline = router_.to_place(xs.front().place);
+    auto& out = pipeline.bytes;
+    pipeline.begin(3 + redis_script_settings + 3 * n);
     append_redis_argument(out, "EVALSHA");
     append_redis_argument(out, script_);
     append_redis_argument(out, std::to_string(n));
@@ -299,88 +347,21 @@ void redis_store::append_change(const change& x, std::int64_t now_ms,
   append_redis_argument(out, record_bytes_);
 }
 
-// -- announcing ---------------------------------------------------------------
-
-void redis_store::append_settings(bool if_absent, std::int64_t now_ms,
-                                  const std::string& event,
-                                  const std::string& purge, std::string& out) {
-  append_redis_argument(out, std::to_string(now_ms));
-  append_redis_argument(out, if_absent ? "1" : "0");
-  append_redis_argument(out, event);
-  append_redis_argument(out, announcer_ ? announcer_->channel : "");
-  append_redis_argument(out, log_name_);
-  append_redis_argument(out, std::to_string(announcer_ ? announcer_->log_length
-                                                       : 0));
-  append_redis_argument(out, fences_name_);
-  append_redis_argument(out, purge);
-}
-
-std::string redis_store::event_of(std::span<const change> xs, bool if_absent) {
-  if (!announcer_ || if_absent || xs.front().only_records)
-    return {};
-  invalidation_event result;
-  result.reason = "change";
-  result.keys.reserve(xs.size());
-  for (auto& x : xs)
-    result.keys.push_back({*x.key, x.version});
-  return sign(std::move(result));
-}
-
-std::string redis_store::sign(invalidation_event x) {
-  x.node = announcer_->node;
-  x.seq = announcer_->seq.fetch_add(1, std::memory_order_relaxed) + 1;
-  return to_json(x);
-}
-
-expected<void> redis_store::announce(invalidation_event x) {
-  return announcer_ ? run_bare(sign(std::move(x)), {}) : expected<void>{};
-}
-
-expected<void> redis_store::raise_fence(version_t up_to) {
-  char version[17];
-  std::snprintf(version, sizeof(version), "%016" PRIx64, up_to);
-  return announcer_ ? run_bare({}, version) : expected<void>{};
-}
-
-expected<void> redis_store::run_bare(const std::string& event,
-                                     const std::string& purge) {
-  last_failure_ = {};
-  for (int round = 0; round < 2; ++round) {
-    if (script_.empty() && !load_script())
-      return last_failure_;
-    pipeline_.clear();
-    pipeline_.begin(3 + script_settings);
-    for (auto text : {std::string_view{"EVALSHA"}, std::string_view{script_},
-                      std::string_view{"0"}})
-      append_redis_argument(pipeline_.bytes, text);
-    append_settings(false, 0, event, purge, pipeline_.bytes);
-    if (!exchange())
-      return last_failure_;
-    if (!forgot_script())
-      return answer(0, reply_kind::text, "EVALSHA") ? failure{} : last_failure_;
-  }
-  return fail({errc::unavailable, "the server forgets scripts at once"});
-}
-
-expected<void> redis_store::publish(node_beat x) {
-  last_failure_ = {};
-  if (!announcer_)
-    return {};
-  x.seq = announcer_->seq.load(std::memory_order_relaxed);
-  pipeline_.clear();
-  pipeline_.add({"PUBLISH", announcer_->channel, to_json(x)});
-  if (!exchange() || !answer(0, reply_kind::integer, "PUBLISH"))
-    return last_failure_;
-  return {};
-}
-
 // -- exchanging ---------------------------------------------------------------
 
-bool redis_store::exchange() {
-  if (link_.exchange(pipeline_, replies_))
+bool redis_store::exchange(bool urgent) {
+  if (router_.exchange(replies_, urgent))
     return true;
-  fail(link_.why());
+  last_failure_ = router_.why();
   return false;
+}
+
+void redis_store::to_all(std::initializer_list<std::string_view> command) {
+  if (router_.undivided())
+    router_.to_place(0).add(command);
+  else
+    for (std::size_t i = 0; i < router_.servers(); ++i)
+      router_.to_server(i).add(command);
 }
 
 const redis_reply* redis_store::answer(std::size_t i, reply_kind wanted,
@@ -393,7 +374,9 @@ const redis_reply* redis_store::answer(std::size_t i, reply_kind wanted,
                == (x.is(reply_kind::array) ? x.elements.size()
                                            : x.text.size())))
     return &x;
-  if (x.is(reply_kind::error))
+  if (x.is(reply_kind::lost))
+    last_failure_ = router_.why(i); // counted when it was lost
+  else if (x.is(reply_kind::error))
     fail(translate_redis_error(x.text));
   else
     fail({errc::protocol_violation,
@@ -404,14 +387,14 @@ const redis_reply* redis_store::answer(std::size_t i, reply_kind wanted,
 failure redis_store::fail(failure why) {
   figures_->failed(why.code);
   if (why.code == errc::protocol_violation)
-    link_.close();
+    router_.close();
   last_failure_ = std::move(why);
   return last_failure_;
 }
 
 failure redis_store::fail_out_of_memory() {
   // Part of the replies may be unread.
-  link_.close();
+  router_.close();
   return fail({errc::no_space, "no memory for a batch"});
 }
 

@@ -1,4 +1,5 @@
-/// The storage engine of L2: records in a Redis server, over one connection.
+/// The storage engine of L2: records in a Redis server, or in several by the
+/// rules of tiers/redis_topology.hpp, over one connection to each.
 ///
 /// A batch is a pipeline: everything is sent, then everything is read. Records
 /// are stored in the form of tiers/codec.hpp under the names of
@@ -25,8 +26,13 @@
 /// that finds its connection closed by the other side is sent once more over a
 /// new one; all operations are idempotent, except that a deletion executed
 /// before the connection broke reports "not there" the second time. Nothing is
-/// retried after a timeout. The cluster protocol is not spoken: MOVED is an
-/// error.
+/// retried after a timeout. Of several servers, one that fails takes its keys
+/// with it and no others.
+///
+/// Walks (list, count, purge) go from server to server and fail where one does
+/// not answer; a purge goes on with the others and reports it at the end.
+/// Limit: a key whose slot moves during a walk, to a server that was visited
+/// already, is not seen.
 ///
 /// Time limits hold per step (connect, send, one read); a server that sends on
 /// is not interrupted. Resolving a host name is not bounded by them.
@@ -39,11 +45,11 @@
 #include "tiers/codec.hpp"
 #include "tiers/invalidation_event.hpp"
 #include "tiers/redis_announcer.hpp"
-#include "tiers/redis_connection.hpp"
 #include "tiers/redis_figures.hpp"
 #include "tiers/redis_keys.hpp"
 #include "tiers/redis_protocol.hpp"
-#include "tiers/redis_url.hpp"
+#include "tiers/redis_router.hpp"
+#include "tiers/redis_topology.hpp"
 #include "tiers/store.hpp"
 
 #include <memory>
@@ -61,18 +67,23 @@ public:
   /// What became of one entry of a batch.
   enum class put_outcome : std::uint8_t { stored, refused, failed };
 
+  /// What became of one removal of a batch; `existed`: a live record was there.
+  enum class remove_outcome : std::uint8_t { existed, absent, failed };
+
   /// A step of a purge. Pass `next` back until `done`.
   struct purge_page {
     std::uint64_t removed = 0;
     std::string next;
     bool done = true;
+    failure why; ///< why one server of several was left out, if it was
   };
 
   // -- constructors -----------------------------------------------------------
 
   /// Does not connect yet: the first operation does. `client_name` is what
   /// CLIENT LIST shows. `announcer`: null if there are no other nodes.
-  redis_store(const redis_options& opts, redis_address where,
+  redis_store(const redis_options& opts,
+              std::shared_ptr<redis_topology> topology,
               std::shared_ptr<const codec> coder,
               std::shared_ptr<redis_figures> figures, std::string client_name,
               std::shared_ptr<redis_announcer> announcer = nullptr);
@@ -116,7 +127,7 @@ public:
   std::size_t sweep(std::int64_t now_ms, std::size_t budget) override;
 
   /// Figures of the server, shared with its other users, as `extra`; nothing
-  /// when it cannot be reached.
+  /// when it cannot be reached. Of several, the sums over those that can.
   void describe(tier_status& out) override;
 
   // -- more than a store ------------------------------------------------------
@@ -125,13 +136,18 @@ public:
   std::vector<put_outcome> put_each(std::span<const entry* const> xs,
                                     bool if_absent, std::int64_t now_ms);
 
+  /// Like `remove`, with one outcome per key.
+  std::vector<remove_outcome> remove_each(std::span<const removal> xs,
+                                          std::int64_t now_ms);
+
   /// One bounded step of a purge: about `budget` keys are looked at. Begin with
   /// an empty cursor. The last step announces it.
   expected<purge_page> purge_step(const selector& what, version_t up_to,
                                   const std::string& cursor, std::size_t budget,
                                   std::int64_t now_ms);
 
-  /// True if `x` can be passed to `list`: empty, or a cursor of SCAN.
+  /// True if `x` can be passed to `list`: empty, or a cursor of SCAN, with the
+  /// name of its server behind "@" if there are several.
   static bool is_cursor(const std::string& x) noexcept;
 
   /// Publishes a sign of life of this node, with the number of its latest
@@ -147,8 +163,19 @@ public:
   /// Ends the lease if `owner` has it.
   expected<void> release(std::string_view key, std::string_view owner);
 
-  /// Asks the server for a sign of life.
+  /// Asks for a sign of life, even of a server that is down. Of several servers
+  /// one is enough.
   expected<void> ping();
+
+  /// Asks every server for a sign of life that is not known to be down. Fails
+  /// unless all answer.
+  expected<void> ping_all();
+
+  /// True if there are several servers and some are not down: then a failure is
+  /// none of the whole.
+  bool partly_up() const {
+    return router_.some_up();
+  }
 
   /// Why the latest operation failed, wholly or in part; no error if it did
   /// not.
@@ -161,9 +188,9 @@ private:
 
   // -- looking up -------------------------------------------------------------
 
-  /// Looks up the keys of one pipeline; adds less to `out` on failure.
+  /// Looks up the keys of one pipeline; leaves `out` alone on failure.
   void fetch_part(std::span<const std::string> keys, std::int64_t now_ms,
-                  lookups& out);
+                  std::span<lookup> out);
 
   lookup read_record(std::string_view key, const redis_reply& x,
                      std::int64_t now_ms) const;
@@ -174,51 +201,76 @@ private:
   expected<std::uint64_t> remove_records(const keys& xs, version_t up_to,
                                          std::int64_t now_ms);
 
+  /// Runs changes through the script. One character per change, those of
+  /// tiers/redis_script.hpp or f for failed. The order of `xs` is lost.
+  std::string run(std::span<change> xs, bool if_absent, std::int64_t now_ms);
+
+  /// Runs as many changes as a pipeline takes, and adds what became of them to
+  /// `out`. Adds less if the only server failed.
+  void run_part(std::span<const change> xs, bool if_absent, std::int64_t now_ms,
+                std::string& out);
+
+  /// Learns the name of the script.
+  bool load_script();
+
+  /// Fills the pipelines and returns the number of changes of each command.
+  std::vector<std::size_t> encode(std::span<const change> xs, bool if_absent,
+                                  std::int64_t now_ms);
+
+  void append_change(const change& x, std::int64_t now_ms, std::string& out);
+
+  // -- announcing (redis_announce.cpp)
+  // -----------------------------------------
+
   /// Runs the script to announce `x`.
   expected<void> announce(invalidation_event x);
 
   /// Runs the script to keep copies of what a purge removes from coming back.
   expected<void> raise_fence(version_t up_to);
 
-  /// Runs the script without a change.
-  expected<void> run_bare(const std::string& event, const std::string& purge);
-
-  /// Runs changes through the script. One character per change, those of
-  /// tiers/redis_script.hpp or f for failed.
-  std::string run(std::span<const change> xs, bool if_absent,
-                  std::int64_t now_ms);
-
-  /// Runs as many changes as a pipeline takes; adds less to `out` on failure.
-  void run_part(std::span<const change> xs, bool if_absent, std::int64_t now_ms,
-                std::string& out);
-
-  bool load_script();
-
-  /// True if the reply says that the server does not know the script.
-  bool forgot_script();
-
-  /// Fills the pipeline and returns the number of changes of each command.
-  std::vector<std::size_t> encode(std::span<const change> xs, bool if_absent,
-                                  std::int64_t now_ms);
-
-  void append_change(const change& x, std::int64_t now_ms, std::string& out);
+  /// Appends the script without a change to a pipeline.
+  void append_bare(redis_pipeline& to, const std::string& event,
+                   const std::string& purge);
 
   /// Appends those arguments of the script that come before the changes.
   void append_settings(bool if_absent, std::int64_t now_ms,
                        const std::string& event, const std::string& purge,
                        std::string& out);
 
-  /// The event that announces `xs`, or nothing.
+  /// The event that announces `xs` as they are made, or nothing.
   std::string event_of(std::span<const change> xs, bool if_absent);
+
+  /// Announces what was made of `xs` where the log is at another server. If
+  /// that fails, all of it counts as failed, and is made again.
+  void announce_apart(std::span<const change> xs, bool if_absent,
+                      std::string& outcomes);
+
+  bool announces(std::span<const change> xs, bool if_absent) const noexcept;
 
   /// Gives the event its node and its number.
   std::string sign(invalidation_event x);
 
   // -- walking ----------------------------------------------------------------
 
+  /// Where a cursor stands.
+  struct walk_position {
+    std::size_t server = 0;
+    std::string cursor; ///< the server's own
+  };
+
+  /// Begins a batch. Fails if the cursor's server is gone.
+  expected<walk_position> find_position(const std::string& cursor);
+
+  /// Goes on to the next server; an empty `next` means that there is none.
+  std::string next_server(const walk_position& x) const;
+
   /// One step of SCAN. Names that are not ours are left out.
   expected<key_page> scan(const selector& what, const std::string& cursor,
                           std::size_t budget);
+
+  expected<purge_page> purge_found(const selector& what, version_t up_to,
+                                   const std::string& cursor,
+                                   std::size_t budget, std::int64_t now_ms);
 
   /// The first bytes of every record; empty where there is no string.
   expected<std::vector<std::string>> read_heads(const keys& xs,
@@ -230,8 +282,17 @@ private:
 
   // -- exchanging -------------------------------------------------------------
 
-  /// Sends the pipeline and reads the replies; notes a failure.
-  bool exchange();
+  /// Sends the batch and reads the replies; notes a failure. False if replies
+  /// are missing.
+  bool exchange(bool urgent = false);
+
+  /// True unless the only server has failed.
+  bool goes_on() const noexcept {
+    return !last_failure_ || !router_.undivided();
+  }
+
+  /// A command for every server; the same as `add`.
+  void to_all(std::initializer_list<std::string_view> command);
 
   /// Reply `i` if it is of the right kind and length; otherwise notes a failure
   /// and returns null.
@@ -244,17 +305,23 @@ private:
 
   failure fail_out_of_memory();
 
+  /// A key and where it is.
+  struct routed_key {
+    std::uint32_t index = 0;
+    std::uint32_t place = 0;
+  };
+
   redis_options opts_;
   std::shared_ptr<const codec> codec_;
   std::shared_ptr<redis_figures> figures_;
   redis_keys names_;
-  redis_connection link_;
-  redis_pipeline pipeline_;          /// What is sent next.
+  redis_router router_;
   std::vector<redis_reply> replies_; /// One per command sent.
+  std::vector<routed_key> order_;    /// Reused by `fetch_part`.
   std::shared_ptr<redis_announcer> announcer_;
   std::string log_name_;     /// The stream.
-  std::string fences_name_;  /// The hash.
-  std::string script_;       /// Name of the script in the server, if loaded.
+  std::string fences_name_;  /// What hashes of fences are called, or nothing.
+  std::string script_;       /// Name of the script in the servers, if loaded.
   std::string record_bytes_; /// Reused by `append_change`.
   failure last_failure_;
 };

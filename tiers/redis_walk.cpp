@@ -90,15 +90,21 @@ expected<std::uint64_t>
 redis_store::purge(const selector& what, version_t up_to, std::int64_t now_ms) {
   std::uint64_t result = 0;
   std::string cursor;
+  failure why;
   for (;;) {
     auto page = purge_step(what, up_to, cursor, walk_step, now_ms);
     if (!page)
       return page.error();
     result += page->removed;
+    if (page->why)
+      why = page->why;
     if (page->done)
-      return result;
+      break;
     cursor = page->next;
   }
+  if (why)
+    return why;
+  return result;
 }
 
 std::size_t redis_store::sweep(std::int64_t, std::size_t budget) {
@@ -114,20 +120,19 @@ void redis_store::describe(tier_status& out) {
   };
   out.tier = tier_kind::redis;
   try {
-    pipeline_.clear();
-    pipeline_.add({"DBSIZE"});
-    pipeline_.add({"INFO", "memory"});
-    pipeline_.add({"INFO", "stats"});
-    if (!exchange())
-      return;
-    if (replies_[0].is(reply_kind::integer))
-      out.extra["server_keys"]
-        = static_cast<std::uint64_t>(replies_[0].integer);
+    router_.clear();
+    to_all({"DBSIZE"});
+    to_all({"INFO", "memory"});
+    to_all({"INFO", "stats"});
+    exchange();
     // A server may forbid INFO: then its answers are errors, and ignored.
-    for (auto& [field, name] : wanted)
-      for (auto& x : replies_)
+    for (auto& x : replies_) {
+      if (x.is(reply_kind::integer))
+        out.extra["server_keys"] += static_cast<std::uint64_t>(x.integer);
+      for (auto& [field, name] : wanted)
         if (auto figure = find_figure(x.text, field))
-          out.extra[name] = *figure;
+          out.extra[name] += *figure;
+    }
   } catch (const std::bad_alloc&) {
     fail_out_of_memory();
   }
@@ -141,59 +146,125 @@ redis_store::purge_step(const selector& what, version_t up_to,
                         std::int64_t now_ms) {
   last_failure_ = {};
   try {
-    key_page page;
-    if (what.what == selector::kind::key) {
-      page.found.push_back(what.key_prefix());
-    } else {
-      if (cursor.empty())
-        if (auto ok = raise_fence(up_to); !ok)
-          return ok.error();
-      auto scanned = scan(what, cursor, budget);
-      if (!scanned)
-        return scanned.error();
-      page = *std::move(scanned);
+    if (cursor.empty() && what.what != selector::kind::key)
+      if (auto ok = raise_fence(up_to); !ok)
+        return ok.error();
+    auto page = purge_found(what, up_to, cursor, budget, now_ms);
+    if (!page && !router_.undivided() && what.what != selector::kind::key) {
+      // The other servers are purged all the same.
+      auto why = page.error();
+      auto at = find_position(cursor);
+      if (!at)
+        return at.error();
+      auto next = next_server(*at);
+      const bool done = next.empty();
+      page = purge_page{0, std::move(next), done, why};
     }
-    if (auto ok = keep_selected(what, up_to, now_ms, page.found); !ok)
-      return ok.error();
-    auto removed = remove_records(page.found, up_to, now_ms);
-    if (!removed)
-      return removed.error();
-    if (page.done)
+    if (page && page->done)
       if (auto ok = announce({{}, 0, "purge", {}, what, up_to}); !ok)
         return ok.error();
-    return purge_page{*removed, std::move(page.next), page.done};
+    return page;
   } catch (const std::bad_alloc&) {
     return fail_out_of_memory();
   }
 }
 
+expected<redis_store::purge_page>
+redis_store::purge_found(const selector& what, version_t up_to,
+                         const std::string& cursor, std::size_t budget,
+                         std::int64_t now_ms) {
+  key_page page;
+  if (what.what == selector::kind::key) {
+    page.found.push_back(what.key_prefix());
+  } else {
+    auto scanned = scan(what, cursor, budget);
+    if (!scanned)
+      return scanned.error();
+    page = *std::move(scanned);
+  }
+  if (auto ok = keep_selected(what, up_to, now_ms, page.found); !ok)
+    return ok.error();
+  auto removed = remove_records(page.found, up_to, now_ms);
+  if (!removed)
+    return removed.error();
+  return purge_page{*removed, std::move(page.next), page.done, {}};
+}
+
 bool redis_store::is_cursor(const std::string& x) noexcept {
   std::uint64_t number = 0;
-  auto* last = x.data() + x.size();
+  auto* last = x.data() + std::min(x.find('@'), x.size());
   auto [end, ec] = std::from_chars(x.data(), last, number);
   return x.empty() || (ec == std::errc{} && end == last);
 }
 
 expected<void> redis_store::ping() {
   last_failure_ = {};
-  pipeline_.clear();
-  pipeline_.add({"PING"});
-  if (!exchange() || !answer(0, reply_kind::status, "PING"))
-    return last_failure_;
+  router_.clear();
+  to_all({"PING"});
+  exchange(true);
+  for (std::size_t i = 0; i < replies_.size(); ++i)
+    if (answer(i, reply_kind::status, "PING")) {
+      last_failure_ = {};
+      return {};
+    }
+  if (!last_failure_)
+    last_failure_ = {errc::unavailable, "no server is known"};
+  return last_failure_;
+}
+
+expected<void> redis_store::ping_all() {
+  last_failure_ = {};
+  router_.clear();
+  to_all({"PING"});
+  exchange();
+  for (std::size_t i = 0; i < replies_.size(); ++i)
+    if (!answer(i, reply_kind::status, "PING"))
+      return last_failure_;
   return {};
 }
 
 // -- private ------------------------------------------------------------------
 
+expected<redis_store::walk_position>
+redis_store::find_position(const std::string& cursor) {
+  if (!is_cursor(cursor))
+    return failure{errc::invalid_argument, "cursor " + cursor};
+  router_.clear();
+  walk_position result;
+  auto at = cursor.find('@');
+  result.cursor = cursor.empty() ? "0" : cursor.substr(0, at);
+  if (router_.undivided())
+    return result;
+  auto n = router_.servers();
+  if (at != cursor.npos)
+    while (result.server < n
+           && router_.server(result.server).name() != cursor.substr(at + 1))
+      ++result.server;
+  if (result.server < n)
+    return result;
+  return fail({errc::unavailable, "the servers changed during the walk"});
+}
+
+std::string redis_store::next_server(const walk_position& x) const {
+  if (router_.undivided() || x.server + 1 >= router_.servers())
+    return {};
+  return "0@" + router_.server(x.server + 1).name();
+}
+
 expected<key_page> redis_store::scan(const selector& what,
                                      const std::string& cursor,
                                      std::size_t budget) {
-  if (!is_cursor(cursor))
-    return failure{errc::invalid_argument, "cursor " + cursor};
-  pipeline_.clear();
-  pipeline_.add({"SCAN", cursor.empty() ? "0" : cursor, "MATCH",
-                 names_.pattern(what), "COUNT",
-                 std::to_string(std::clamp<std::size_t>(budget, 1, 10000))});
+  auto at = find_position(cursor);
+  if (!at)
+    return at.error();
+  // The servers may change while this one answers.
+  auto after = next_server(*at);
+  auto here = router_.undivided() ? ""
+                                  : '@' + router_.server(at->server).name();
+  auto& to = router_.undivided() ? router_.to_place(0)
+                                 : router_.to_server(at->server);
+  to.add({"SCAN", at->cursor, "MATCH", names_.pattern(what), "COUNT",
+          std::to_string(std::clamp<std::size_t>(budget, 1, 10000))});
   auto* page = exchange() ? answer(0, reply_kind::array, "SCAN", 2) : nullptr;
   if (!page)
     return last_failure_;
@@ -206,9 +277,8 @@ expected<key_page> redis_store::scan(const selector& what,
   for (auto& name : names.elements)
     if (names_.key_of(name.text, key))
       result.found.push_back(key);
-  result.done = next.text == "0";
-  if (!result.done)
-    result.next = next.text;
+  result.next = next.text == "0" ? after : std::string{next.text} + here;
+  result.done = result.next.empty();
   return result;
 }
 
@@ -217,9 +287,12 @@ redis_store::read_heads(const keys& xs, std::string_view last_byte) {
   std::vector<std::string> result(xs.size());
   if (xs.empty())
     return result;
-  pipeline_.clear();
-  for (auto& key : xs)
-    pipeline_.add({"GETRANGE", names_.name_of(key), "0", last_byte});
+  router_.clear();
+  for (auto& key : xs) {
+    auto& name = names_.name_of(key);
+    router_.to_place(router_.place_of(name))
+      .add({"GETRANGE", name, "0", last_byte});
+  }
   if (!exchange())
     return last_failure_;
   // An error means that something else than a string is there.

@@ -3,6 +3,7 @@
 #define CAF_SUITE actors.redis_tier
 
 #include "tests/support/actor_fixture.hpp"
+#include "tests/support/topology.hpp"
 
 #include "actors/redis_tier.hpp"
 
@@ -15,6 +16,7 @@ using namespace std::chrono_literals;
 namespace {
 
 using outcome = redis_store::put_outcome;
+using gone = redis_store::remove_outcome;
 
 const failure refused{errc::unavailable, "Connection refused"};
 const failure late{errc::timeout, "no answer in time"};
@@ -69,6 +71,7 @@ entry_batch batch(entries xs) {
 struct fixture : actor_fixture {
   redis_options opts;
   std::shared_ptr<tier_health> health = std::make_shared<tier_health>();
+  std::shared_ptr<redis_topology> topology = make_topology(opts, opts.url);
   std::vector<fake_worker_ptr> workers; ///< writer, then readers
   redis_tier_actor uut;
 
@@ -95,6 +98,7 @@ struct fixture : actor_fixture {
     setup.where = "redis://test";
     setup.coder = std::make_shared<codec>(compression_options{});
     setup.figures = std::make_shared<redis_figures>();
+    setup.topology = topology;
     setup.health = health;
     setup.now = clock();
     setup.spawn_worker = [this](const char* client_name) {
@@ -129,7 +133,29 @@ struct fixture : actor_fixture {
   /// Gives the job of `x` back.
   void finish(fake_worker& x, failure why = {}) {
     CAF_REQUIRE(!x.jobs.empty());
-    x.jobs.front().job->why = std::move(why);
+    auto& job = *x.jobs.front().job;
+    if (auto* removed = std::get_if<remove_job>(&job.task); removed && why)
+      removed->outcomes.assign(removed->gone.size(), gone::failed);
+    if (auto* replay = std::get_if<replay_job>(&job.task); replay && why)
+      replay->changes = {};
+    job.why = std::move(why);
+    caf::anon_send(x.actor, flush_atom_v);
+    consume_messages();
+  }
+
+  /// Ends a replay in which one of several servers did not take `failed`.
+  void finish_replay_without(std::string_view failed) {
+    auto& changes = task<replay_job>(writer()).changes;
+    std::erase_if(changes.puts,
+                  [&](const entry& x) { return x.key == key(failed); });
+    finish_locally(writer());
+  }
+
+  /// Gives the job of `x` back as it is, with the failure of one server.
+  void finish_locally(fake_worker& x) {
+    CAF_REQUIRE(!x.jobs.empty());
+    x.jobs.front().job->local = true;
+    x.jobs.front().job->why = refused;
     caf::anon_send(x.actor, flush_atom_v);
     consume_messages();
   }
@@ -291,7 +317,7 @@ CAF_TEST(writes keep their order and merge only with their like) {
   CAF_CHECK(task<store_job>(writer()).if_absent);
   finish_store(outcome::stored);
   CAF_CHECK_EQUAL(task<remove_job>(writer()).gone.size(), 2u);
-  task<remove_job>(writer()).report.existed = {false, true};
+  task<remove_job>(writer()).outcomes = {gone::absent, gone::existed};
   finish(writer());
   finish_store(outcome::stored);
   CAF_CHECK_EQUAL((**a)->stored, 1u);
@@ -309,12 +335,12 @@ CAF_TEST(a purge goes in steps and lets writes in between) {
   auto n = send<std::uint64_t>(purge_atom_v, all, version_t{9});
   auto a = store({make("a", 10)});
   CAF_CHECK_EQUAL(task<purge_job>(writer()).up_to, 9u);
-  task<purge_job>(writer()).page = {3, "17", false};
+  task<purge_job>(writer()).page = {3, "17", false, {}};
   finish(writer());
   finish_store(outcome::stored);
   CAF_CHECK(*a);
   CAF_CHECK_EQUAL(task<purge_job>(writer()).cursor, "17");
-  task<purge_job>(writer()).page = {4, "", true};
+  task<purge_job>(writer()).page = {4, "", true, {}};
   finish(writer());
   CAF_CHECK_EQUAL(***n, 7u);
 }
@@ -503,10 +529,10 @@ CAF_TEST(what was missed is replayed before lookups are served) {
   CAF_CHECK(!health->readable);
   CAF_CHECK(all_failed(fetch("a"), errc::breaker_open));
   CAF_CHECK_EQUAL(task<purge_job>(writer()).up_to, 3u);
-  task<purge_job>(writer()).page = {0, "7", false};
+  task<purge_job>(writer()).page = {0, "7", false, {}};
   finish(writer());
   CAF_CHECK_EQUAL(task<purge_job>(writer()).cursor, "7");
-  task<purge_job>(writer()).page = {0, "", true};
+  task<purge_job>(writer()).page = {0, "", true, {}};
   finish(writer());
   auto& changes = task<replay_job>(writer()).changes;
   CAF_REQUIRE_EQUAL(changes.puts.size(), 1u);
@@ -621,6 +647,104 @@ CAF_TEST(what a look up read before a replay is hidden after it) {
   CAF_CHECK((***again)[0].hit());
 }
 
+// -- one of several servers ---------------------------------------------------
+
+CAF_TEST(the failure of one of several servers does not open the breaker) {
+  start();
+  for (int i = 0; i < 5; ++i) {
+    auto a = fetch("a", "b");
+    auto& job = task<fetch_job>(reader());
+    job.found = {lookup::failed(errc::unavailable), lookup::missed()};
+    finish_locally(reader());
+    CAF_CHECK((***a)[0].what == lookup::outcome::error);
+    CAF_CHECK((***a)[1] == lookup::missed());
+  }
+  CAF_CHECK(up());
+}
+
+CAF_TEST(removals fail one by one) {
+  start();
+  auto a = remove("a", 5);
+  finish(writer(), refused);
+  auto b = remove("b", 5);
+  auto c = remove("c", 5);
+  CAF_CHECK((**a)->why);
+  task<remove_job>(writer()).outcomes = {gone::existed};
+  finish(writer());
+  task<remove_job>(writer()).outcomes = {gone::failed};
+  finish_locally(writer());
+  CAF_CHECK((**b)->existed == std::vector<bool>{true});
+  CAF_CHECK(!(**b)->why);
+  CAF_CHECK((**c)->why.code == errc::unavailable);
+  CAF_CHECK_EQUAL(figure("missed_entries"), 2u);
+}
+
+CAF_TEST(what other servers missed is replayed while one is dead) {
+  opts.max_batch = 1;
+  start();
+  for (auto name : {"a", "dead", "b"}) {
+    store({make(name, 5)});
+    finish_store(outcome::failed, {errc::no_space, "OOM"});
+  }
+  pass(500ms);
+  // As long as something is taken, it goes on; in whatever order they come.
+  for (int i = 0; i < 6 && !writer().jobs.empty(); ++i)
+    finish_replay_without("dead");
+  pass(500ms);
+  for (int i = 0; i < 6 && !writer().jobs.empty(); ++i)
+    finish_replay_without("dead");
+  pass(500ms);
+  CAF_CHECK_EQUAL(figure("missed_entries"), 1u);
+  CAF_CHECK_EQUAL(figure("replayed"), 2u);
+  CAF_CHECK(
+    (task<replay_job>(writer()).changes.puts == entries{make("dead", 5)}));
+  finish(writer());
+  CAF_CHECK(up());
+}
+
+CAF_TEST(a tier comes up although one of its servers stays down) {
+  start();
+  store({make("a", 5), make("dead", 5)});
+  finish_store(outcome::failed, late);
+  CAF_CHECK_EQUAL(status().state, "down");
+  pass(500ms);
+  finish(reader());
+  finish_replay_without("dead");
+  CAF_CHECK_EQUAL(figure("replayed"), 1u);
+  finish_replay_without("dead");
+  CAF_CHECK(health->readable);
+  CAF_CHECK_EQUAL(status().state, "degraded");
+}
+
+CAF_TEST(a purge that fails at one server lets other changes pass) {
+  start();
+  auto n = send<std::uint64_t>(
+    purge_atom_v, selector{selector::kind::tag, 0, "red"}, version_t{7});
+  // The purge visits the other servers and then says what was left out.
+  task<purge_job>(writer()).page = {1, "0@b", false, refused};
+  finish(writer());
+  CAF_CHECK_EQUAL(task<purge_job>(writer()).cursor, "0@b");
+  task<purge_job>(writer()).page = {1, "", true, {}};
+  finish(writer());
+  CAF_REQUIRE(n->has_value());
+  CAF_CHECK(!**n);
+  store({make("a", 8)});
+  finish_store(outcome::failed, {errc::no_space, "OOM"});
+  CAF_CHECK_EQUAL(figure("missed_entries"), 2u);
+  pass(500ms);
+  CAF_CHECK(task<purge_job>(writer()).whole);
+  finish_locally(writer());
+  CAF_CHECK((task<replay_job>(writer()).changes.puts == entries{make("a", 8)}));
+  finish(writer());
+  CAF_CHECK(task<purge_job>(writer()).whole);
+  finish_locally(writer());
+  CAF_CHECK(writer().jobs.empty());
+  pass(500ms);
+  task<purge_job>(writer()).page = {0, "", true, {}};
+  finish(writer());
+  CAF_CHECK(up());
+}
+
 CAF_TEST(what was deleted since is not written by a replay) {
   start();
   failure full{errc::no_space, "OOM"};
@@ -628,11 +752,11 @@ CAF_TEST(what was deleted since is not written by a replay) {
   finish_store(outcome::failed, full);
   // The server deletes although it is full.
   remove("a", 6);
-  task<remove_job>(writer()).report.existed = {true};
+  task<remove_job>(writer()).outcomes = {gone::existed};
   finish(writer());
   auto n = send<std::uint64_t>(
     purge_atom_v, selector{selector::kind::key, 0, "b"}, version_t{7});
-  task<purge_job>(writer()).page = {1, "", true};
+  task<purge_job>(writer()).page = {1, "", true, {}};
   finish(writer());
   store({make("c", 8)});
   finish_store(outcome::stored);

@@ -108,6 +108,20 @@ public:
 
   // -- properties -------------------------------------------------------------
 
+  /// A port that nobody uses at the moment.
+  static std::uint16_t free_port() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* raw = reinterpret_cast<sockaddr*>(&address);
+    auto fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (::bind(fd, raw, size) != 0 || ::getsockname(fd, raw, &size) != 0)
+      throw std::runtime_error{"no free port"};
+    ::close(fd);
+    return ntohs(address.sin_port);
+  }
+
   std::string socket_path() const {
     return folder_ + "/redis.sock";
   }
@@ -146,19 +160,6 @@ public:
   }
 
 private:
-  static std::uint16_t free_port() {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    auto* raw = reinterpret_cast<sockaddr*>(&address);
-    auto fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (::bind(fd, raw, size) != 0 || ::getsockname(fd, raw, &size) != 0)
-      throw std::runtime_error{"no free port"};
-    ::close(fd);
-    return ntohs(address.sin_port);
-  }
-
   [[noreturn]] void run(int out) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(out, STDOUT_FILENO);

@@ -4,6 +4,7 @@
 
 #include "tests/support/redis_server.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/support/topology.hpp"
 #include "tiers/lmdb_store.hpp"
 #include "tiers/memory_store.hpp"
 #include "tiers/null_store.hpp"
@@ -39,7 +40,7 @@ inline held_store make_redis_store() {
   redis_options opts;
   opts.command_timeout = milliseconds{5000};
   auto engine = std::make_unique<redis_store>(
-    opts, *read_redis_url(server->url()),
+    opts, make_topology(opts, server->url()),
     std::make_shared<codec>(compression_options{}),
     std::make_shared<redis_figures>(), "terrace-test");
   return {"redis", server, std::move(engine)};

@@ -4,6 +4,7 @@
 
 #include "tests/support/fake_server.hpp"
 #include "tests/support/redis_server.hpp"
+#include "tests/support/topology.hpp"
 
 #include <caf/test/unit_test.hpp>
 
@@ -36,10 +37,8 @@ struct fixture {
   }
 
   void connect(const std::string& url) {
-    auto where = read_redis_url(url);
-    if (!where)
-      CAF_FAIL(to_string(where.error()));
-    store.emplace(opts, *where, coder, figures, "terrace-test");
+    store.emplace(opts, test::make_topology(opts, url), coder, figures,
+                  "terrace-test");
   }
 
   static entry make(std::string_view key, version_t version,
@@ -267,7 +266,7 @@ CAF_TEST(a purge can be taken in steps) {
   store->put(xs, false, now);
   std::uint64_t removed = 0;
   std::size_t steps = 0;
-  redis_store::purge_page page{0, "", false};
+  redis_store::purge_page page{0, "", false, {}};
   while (!page.done) {
     auto x = store->purge_step({kind::tenant, 0, ""}, 1, page.next, 50, now);
     CAF_REQUIRE(x);
@@ -408,7 +407,8 @@ CAF_TEST(a server with no room for clients is overloaded) {
   start();
   put(make("a", 1));
   server->run_command({"CONFIG", "SET", "maxclients", "1"});
-  redis_store other{opts, *read_redis_url(server->url()), coder, figures, "x"};
+  redis_store other{opts, test::make_topology(opts, server->url()), coder,
+                    figures, "x"};
   CAF_CHECK(other.ping().error().code == errc::overloaded);
 }
 

@@ -1,0 +1,139 @@
+// What redis_store tells other nodes, and how it keeps what is old from coming
+// back.
+//
+// With one server, a change and its event are one step. Where keys are spread
+// over several, the log is at one of them: the event follows the changes, and
+// as long as it could not be written they count as failed, so that they are
+// made and announced again. A node that is killed in between leaves changes
+// that are not announced.
+#include "tiers/redis_store.hpp"
+
+#include "tiers/redis_change.hpp"
+#include "tiers/redis_script.hpp"
+
+#include <cinttypes>
+#include <cstdio>
+
+namespace terrace {
+
+namespace {
+
+using reply_kind = redis_reply::kind;
+
+} // namespace
+
+void redis_store::append_settings(bool if_absent, std::int64_t now_ms,
+                                  const std::string& event,
+                                  const std::string& purge, std::string& out) {
+  append_redis_argument(out, std::to_string(now_ms));
+  append_redis_argument(out, if_absent ? "1" : "0");
+  append_redis_argument(out, event);
+  append_redis_argument(out, announcer_ ? announcer_->channel : "");
+  append_redis_argument(out, log_name_);
+  append_redis_argument(out, std::to_string(announcer_ ? announcer_->log_length
+                                                       : 0));
+  append_redis_argument(out, fences_name_);
+  append_redis_argument(out, purge);
+}
+
+void redis_store::append_bare(redis_pipeline& to, const std::string& event,
+                              const std::string& purge) {
+  to.begin(3 + redis_script_settings);
+  for (auto text : {std::string_view{"EVALSHA"}, std::string_view{script_},
+                    std::string_view{"0"}})
+    append_redis_argument(to.bytes, text);
+  append_settings(false, 0, event, purge, to.bytes);
+}
+
+// -- events -------------------------------------------------------------------
+
+bool redis_store::announces(std::span<const change> xs,
+                            bool if_absent) const noexcept {
+  return announcer_ && !if_absent && !xs.empty() && !xs.front().only_records;
+}
+
+std::string redis_store::event_of(std::span<const change> xs, bool if_absent) {
+  if (!router_.undivided() || !announces(xs, if_absent))
+    return {};
+  invalidation_event result;
+  result.reason = "change";
+  result.keys.reserve(xs.size());
+  for (auto& x : xs)
+    result.keys.push_back({*x.key, x.version});
+  return sign(std::move(result));
+}
+
+void redis_store::announce_apart(std::span<const change> xs, bool if_absent,
+                                 std::string& outcomes) {
+  if (router_.undivided() || !announces(xs, if_absent))
+    return;
+  invalidation_event event;
+  event.reason = "change";
+  for (auto& x : xs)
+    if (outcomes[x.index] != 'f')
+      event.keys.push_back({*x.key, x.version});
+  auto before = last_failure_;
+  if (event.keys.empty())
+    return;
+  if (announce(std::move(event)))
+    last_failure_ = std::move(before);
+  else
+    outcomes.assign(outcomes.size(), 'f');
+}
+
+std::string redis_store::sign(invalidation_event x) {
+  x.node = announcer_->node;
+  x.seq = announcer_->seq.fetch_add(1, std::memory_order_relaxed) + 1;
+  return to_json(x);
+}
+
+expected<void> redis_store::announce(invalidation_event x) {
+  if (!announcer_)
+    return {};
+  last_failure_ = {};
+  if (script_.empty() && !load_script())
+    return last_failure_;
+  router_.clear();
+  append_bare(router_.to_place(router_.place_of(log_name_)), sign(std::move(x)),
+              {});
+  if (!exchange() || !answer(0, reply_kind::text, "EVALSHA"))
+    return last_failure_;
+  return {};
+}
+
+expected<void> redis_store::publish(node_beat x) {
+  if (!announcer_)
+    return {};
+  last_failure_ = {};
+  x.seq = announcer_->seq.load(std::memory_order_relaxed);
+  router_.clear();
+  router_.to_place(router_.place_of(log_name_))
+    .add({"PUBLISH", announcer_->channel, to_json(x)});
+  if (!exchange() || !answer(0, reply_kind::integer, "PUBLISH"))
+    return last_failure_;
+  return {};
+}
+
+// -- fences -------------------------------------------------------------------
+
+expected<void> redis_store::raise_fence(version_t up_to) {
+  if (fences_name_.empty())
+    return {};
+  last_failure_ = {};
+  if (script_.empty() && !load_script())
+    return last_failure_;
+  char version[17];
+  std::snprintf(version, sizeof(version), "%016" PRIx64, up_to);
+  router_.clear();
+  if (router_.undivided())
+    append_bare(router_.to_place(0), {}, version);
+  else
+    for (std::size_t i = 0; i < router_.servers(); ++i)
+      append_bare(router_.to_server(i), {}, version);
+  // One of several that is dead cannot be purged either.
+  if (!exchange() && !goes_on())
+    return last_failure_;
+  return {};
+}
+
+} // namespace terrace
