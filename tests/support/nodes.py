@@ -107,24 +107,30 @@ class Server:
 
 
 class RedisServer(Server):
-    """`settings` are further arguments of redis-server, which win."""
+    """`arguments` are further ones of redis-server, which win."""
 
-    def __init__(self, folder, settings=()):
+    def __init__(self, folder, arguments=()):
         super().__init__()
         self.folder = folder
-        self.settings = list(settings)
+        self.arguments = list(arguments)
         self.start()
 
     def start(self):
         self._start(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
-             "--save", "", "--appendonly", "no", "--dir", self.folder]
-            + self.settings,
-            os.path.join(self.folder, "redis.log"))
+             "--save", "", "--appendonly", "no", "--dir", self.folder,
+             *self.arguments],
+            os.path.join(self.folder, f"redis-{self.port}.log"))
 
     @property
     def url(self):
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def is_master(self):
+        try:
+            return self.client(socket_timeout=0.2).role()[0] == b"master"
+        except redis.exceptions.RedisError:
+            return False
 
 
 class Node(Server):
@@ -207,8 +213,8 @@ class Folder:
             server.kill()
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def redis(self, settings=()):
-        self.servers.append(RedisServer(self.path, settings))
+    def redis(self, *arguments):
+        self.servers.append(RedisServer(self.path, arguments))
         return self.servers[-1]
 
     def node(self, settings=(), redis_url=None, config=None):
