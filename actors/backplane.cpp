@@ -199,6 +199,7 @@ void backplane_state::invalidate(const invalidation_event& x) {
 
 void backplane_state::drop_everything() {
   ++counters_.drops;
+  tracker_->begin_anew();
   forget(selector{}, setup_.clock->next(setup_.now()));
 }
 
@@ -206,43 +207,59 @@ void backplane_state::drop_everything() {
 
 expected<void> backplane_state::read_log(std::int64_t now_ms) {
   ++counters_.log_reads;
-  auto there = place_ ? log_->reaches(*place_) : expected<bool>{false};
-  if (!there)
-    return there.error();
-  if (!*there) {
-    if (auto ok = begin_anew(); !ok)
+  auto reach = place_ ? log_->reach_of(*place_)
+                      : expected<redis_log::reach>{redis_log::reach::trimmed};
+  if (!reach)
+    return reach.error();
+  if (*reach != redis_log::reach::whole)
+    if (auto ok = begin_anew(*reach); !ok)
       return ok;
-  } else {
-    for (;;) {
-      auto page = log_->read_after(*place_);
-      if (!page)
-        return page.error();
-      for (auto& text : page->events) {
-        auto parsed = parse_backplane_message(text);
-        auto* event = parsed ? std::get_if<invalidation_event>(&*parsed)
-                             : nullptr;
-        if (event && !event->node.empty()
-            && tracker_->event(event->node, event->seq, now_ms)) {
-          ++counters_.from_log;
-          act_on(std::move(*event));
-        }
-      }
-      place_ = page->last;
-      if (page->done)
-        break;
-    }
+  for (;;) {
+    auto page = log_->read_after(*place_);
+    if (!page)
+      return page.error();
+    for (auto& text : page->events)
+      take_logged(text, now_ms);
+    place_ = page->last;
+    if (page->done)
+      break;
   }
-  tracker_->log_was_read(now_ms);
-  promote_ = {last_ticket_, now_ms + promote_ms};
+  if (!tracker_->log_was_read(now_ms)) {
+    log_of("backplane")
+      .warn("events were lost with the log: dropping what is "
+            "held");
+    drop_everything();
+  }
+  if (!tracker_->in_doubt())
+    promote_ = {last_ticket_, now_ms + promote_ms};
   next_check_ = now_ms + setup_.opts.check_interval.count();
   save_place();
   return {};
 }
 
-expected<void> backplane_state::begin_anew() {
+void backplane_state::take_logged(const std::string& text,
+                                  std::int64_t now_ms) {
+  auto parsed = parse_backplane_message(text);
+  auto* event = parsed ? std::get_if<invalidation_event>(&*parsed) : nullptr;
+  if (!event || event->node.empty() || event->node == former_
+      || !tracker_->event(event->node, event->seq, now_ms))
+    return;
+  ++counters_.from_log;
+  act_on(std::move(*event));
+}
+
+expected<void> backplane_state::begin_anew(redis_log::reach reach) {
+  // The log exists then, and what comes later comes behind this.
   auto hello = log_->append(to_json(tracker_->next_beat(0)));
   if (!hello)
     return hello.error();
+  if (reach == redis_log::reach::fresh) {
+    // Nothing is lost if every node says that it wrote nothing unknown here.
+    log_of("backplane").warn("the log of changes began anew");
+    tracker_->log_was_lost();
+    place_ = log_place{};
+    return {};
+  }
   if (place_)
     log_of("backplane")
       .warn("the log does not reach back far enough: dropping what is held");
@@ -261,32 +278,44 @@ void backplane_state::load_place() {
   std::ifstream in{setup_.place_file};
   std::string place;
   std::int64_t at_ms = 0;
-  if (!(in >> place >> at_ms))
+  if (!(in >> place >> at_ms >> former_))
     return;
-  place_ = saved_ = parse_log_place(place);
+  place_ = parse_log_place(place);
+  auto now = backplane_gauge::steady_ms();
   auto age = std::max<std::int64_t>(setup_.now() - at_ms, 0);
-  tracker_.emplace(setup_.announcer->node, backplane_gauge::steady_ms() - age);
+  tracker_.emplace(setup_.announcer->node, now - age);
+  std::string node;
+  std::uint64_t seq = 0;
+  while (in >> node >> seq)
+    tracker_->remember(node, seq, now);
 }
 
-/// What the file says has been done and has had time to reach the disk.
+void backplane_state::mark_place() {
+  safe_ = place_;
+  safe_ticket_ = last_ticket_;
+  safe_peers_.clear();
+  for (auto& [node, x] : tracker_->peers())
+    safe_peers_[node] = x.complete;
+}
+
+/// What the file says has been done, and has had time to reach the disk.
 void backplane_state::save_place() {
   if (setup_.place_file.empty())
     return;
   auto done = open_.empty() || *open_.begin() > safe_ticket_;
-  if (safe_ && done && safe_ != saved_) {
+  if (safe_ && done) {
     auto fresh = setup_.place_file + ".new";
     std::ofstream out{fresh};
-    out << to_string(*safe_) << ' ' << setup_.now() << '\n';
+    out << to_string(*safe_) << ' ' << setup_.now() << ' '
+        << setup_.announcer->node << '\n';
+    for (auto& [node, seq] : safe_peers_)
+      out << node << ' ' << seq << '\n';
     out.close();
-    if (out && std::rename(fresh.c_str(), setup_.place_file.c_str()) == 0)
-      saved_ = safe_;
-    else
+    if (!out || std::rename(fresh.c_str(), setup_.place_file.c_str()) != 0)
       log_of("backplane").warn("cannot write {}", setup_.place_file);
   }
-  if (!safe_ || done) {
-    safe_ = place_;
-    safe_ticket_ = last_ticket_;
-  }
+  if (!safe_ || done)
+    mark_place();
 }
 
 // -- figures and end ----------------------------------------------------------
@@ -340,6 +369,11 @@ actor_status backplane_state::status() const {
 void backplane_state::stop(const caf::error& reason) {
   if (std::exchange(stopping_, true))
     return;
+  // The disk tier ends later, and then everything is on disk.
+  if (open_.empty() && place_) {
+    mark_place();
+    save_place();
+  }
   auto last = tracker_->next_beat(backplane_gauge::steady_ms());
   last.leaving = true;
   auto end = [this, reason] { self_->quit(reason); };

@@ -6,7 +6,9 @@
 /// notices what is missing (tiers/peer_tracker.hpp) and reads it in the log: at
 /// the start, when the channel was interrupted, when a number is missing, and
 /// every `check_interval` in any case. If the log does not reach back far
-/// enough, everything in memory and on disk is dropped.
+/// enough, everything in memory and on disk is dropped. If Redis lost the log
+/// itself, which it does whenever it restarts empty, that is done only if a
+/// node says that it had announced what is not known here.
 ///
 /// Bound. Once nodes and Redis reach each other, a node has forgotten what
 /// another changed after the time of a message; at the latest, if the channel
@@ -83,8 +85,10 @@ private:
   /// Reads the log as far as it goes.
   expected<void> read_log(std::int64_t now_ms);
 
-  /// The log begins here for this node: what it has may be stale.
-  expected<void> begin_anew();
+  void take_logged(const std::string& text, std::int64_t now_ms);
+
+  /// The log does not go on from where this node has read it.
+  expected<void> begin_anew(redis_log::reach reach);
 
   void drop_everything();
 
@@ -98,6 +102,9 @@ private:
   void update_gauge();
 
   void load_place();
+
+  /// Notes how far this node is now, to be saved later.
+  void mark_place();
 
   void save_place();
 
@@ -122,10 +129,11 @@ private:
   std::optional<peer_tracker> tracker_;
   std::optional<redis_log> log_;
   std::optional<log_place> place_; ///< what comes after it is not read yet
-  std::optional<log_place> saved_; ///< the one in the file
   std::optional<log_place> safe_;  ///< the one to be saved next
   std::uint64_t safe_ticket_ = 0;  ///< when all up to this are done
-  std::int64_t next_beat_ = 0;     ///< steady milliseconds, like all below
+  std::map<std::string, std::uint64_t> safe_peers_; ///< and their events
+  std::string former_;         ///< name of this node in an earlier life
+  std::int64_t next_beat_ = 0; ///< steady milliseconds, like all below
   std::int64_t next_check_ = 0;
   std::int64_t next_try_ = 0;
   std::uint64_t last_ticket_ = 0; ///< of what is forgotten

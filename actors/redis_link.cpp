@@ -13,6 +13,10 @@ namespace {
 /// Requests to write are merged up to this many bytes of values.
 constexpr std::size_t max_merged_bytes = 4 << 20;
 
+/// So many look-ups are parted between two connections, if both are free: the
+/// server answers one half while the other is dealt with here.
+constexpr std::size_t worth_parting = 32;
+
 /// The slowest link that is not taken for a stuck one.
 constexpr std::size_t bytes_per_ms = 10'000;
 
@@ -114,9 +118,15 @@ void redis_tier_state::start_reading(slot& on) {
 
 fetch_job redis_tier_state::gather_fetches(slot& on, fetch_request& x) {
   fetch_job job{std::move(x.wanted), {}};
+  auto all = x.size + waiting_;
+  std::size_t most = setup_.opts.max_batch;
+  on.busy = true;
+  if (all >= worth_parting && free_reader())
+    most = std::min(most, (all + 1) / 2);
+  job.wanted.reserve(std::min(all, most));
   while (!reads_.empty()) {
     auto* next = std::get_if<fetch_request>(&reads_.front());
-    if (!next || job.wanted.size() + next->size > setup_.opts.max_batch)
+    if (!next || job.wanted.size() + next->size > most)
       break;
     job.wanted.insert(job.wanted.end(),
                       std::make_move_iterator(next->wanted.begin()),

@@ -210,7 +210,6 @@ void redis_tier_state::check_health(tick_time now) {
 }
 
 void redis_tier_state::schedule() {
-  auto now = self_->clock().now();
   for (auto& x : slots_)
     if (!x.requests.empty())
       tick_by(x.due);
@@ -223,22 +222,22 @@ void redis_tier_state::schedule() {
     return;
   if (setup_.opts.health_interval.count() > 0)
     tick_by(last_reply_ + setup_.opts.health_interval);
-  look_after_servers(now);
+  look_after_servers();
   if (!missed_->empty() && !replaying_) {
     if (!retry_)
-      retry_ = now + setup_.opts.breaker_open_for;
+      retry_ = self_->clock().now() + setup_.opts.breaker_open_for;
     tick_by(*retry_);
   }
 }
 
-void redis_tier_state::look_after_servers(tick_time now) {
+void redis_tier_state::look_after_servers() {
   auto down = setup_.topology->down();
   if (auto before = std::exchange(down_, down); before < down)
     log_->warn("{}: {}", setup_.where, setup_.topology->trouble());
   else if (down < before)
     log_->info("{}: a server is up again, still down: {}", setup_.where, down);
   if (!look_ && down > 0)
-    look_ = now + setup_.opts.breaker_open_for;
+    look_ = self_->clock().now() + setup_.opts.breaker_open_for;
   if (look_)
     tick_by(*look_);
 }

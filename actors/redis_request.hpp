@@ -1,6 +1,7 @@
 /// What the Redis tier holds back until a connection has answered it.
 #pragma once
 
+#include "config/options.hpp"
 #include "messages/interfaces.hpp"
 #include "tiers/invalidation_event.hpp"
 #include "tiers/missed_writes.hpp"

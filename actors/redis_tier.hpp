@@ -240,7 +240,7 @@ private:
   void schedule();
 
   /// Notices servers, of several, that have gone down or come up.
-  void look_after_servers(tick_time now);
+  void look_after_servers();
 
   void tick_by(tick_time at);
 

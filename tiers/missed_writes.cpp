@@ -187,8 +187,9 @@ void missed_writes::drop_note(
 }
 
 void missed_writes::check_bounds() {
-  if (notes_.size() <= max_count_ && bytes_ <= max_bytes_
-      && purges_.size() <= max_purges)
+  // The purge that is left when all else was dropped cannot be dropped.
+  const bool fits = size() <= max_count_ || notes_.empty();
+  if (fits && bytes_ <= max_bytes_ && purges_.size() <= max_purges)
     return;
   notes_.clear();
   bytes_ = 0;

@@ -27,8 +27,10 @@ peer_tracker::peer& peer_tracker::peer_of(const std::string& node,
                                           std::int64_t now_ms) {
   auto [i, fresh] = peers_.try_emplace(node);
   // What it changed before it was heard of is in the log, if anywhere.
-  if (fresh)
+  if (fresh) {
     i->second.fresh_ms = log_ms_;
+    i->second.doubt = log_lost_;
+  }
   i->second.heard_ms = now_ms;
   return i->second;
 }
@@ -56,6 +58,8 @@ void peer_tracker::beat(const node_beat& x, std::int64_t now_ms) {
   from.last_beat = std::max(from.last_beat, x.beat);
   from.highest = std::max(from.highest, x.seq);
   from.leaving = from.leaving || x.leaving;
+  if (from.complete >= from.highest)
+    from.doubt = false;
   auto mine = x.seen.find(self_);
   if (mine == x.seen.end())
     return;
@@ -106,14 +110,40 @@ bool peer_tracker::incomplete() const noexcept {
   });
 }
 
-void peer_tracker::log_was_read(std::int64_t since_ms) {
+bool peer_tracker::log_was_read(std::int64_t since_ms) {
   log_ms_ = std::max(log_ms_, since_ms);
+  bool whole = true;
   for (auto& [node, x] : peers_) {
+    whole = whole && !(x.doubt && x.complete < x.highest);
     x.complete = x.highest;
     x.more.clear();
     close_gaps(x);
   }
   std::erase_if(peers_, [](auto& x) { return x.second.leaving; });
+  return whole;
+}
+
+void peer_tracker::log_was_lost() noexcept {
+  log_lost_ = true;
+  for (auto& [node, x] : peers_)
+    x.doubt = true;
+}
+
+void peer_tracker::begin_anew() noexcept {
+  log_lost_ = false;
+  for (auto& [node, x] : peers_)
+    x.doubt = false;
+}
+
+void peer_tracker::remember(const std::string& node, std::uint64_t seq,
+                            std::int64_t now_ms) {
+  auto& x = peer_of(node, now_ms);
+  x.complete = x.highest = seq;
+}
+
+bool peer_tracker::in_doubt() const noexcept {
+  return std::any_of(peers_.begin(), peers_.end(),
+                     [](auto& x) { return x.second.doubt; });
 }
 
 void peer_tracker::forget_silent(std::int64_t now_ms, std::int64_t limit_ms) {

@@ -41,6 +41,7 @@ public:
     std::uint64_t beat_seq = 0;  ///< of the beat below
     std::int64_t beat_fresh = 0; ///< `fresh_ms`, once `beat_seq` is complete
     bool leaving = false;
+    bool doubt = false; ///< the log may have lost events of it
   };
 
   /// `self`: the name of this node, whose events and beats come back to it.
@@ -59,8 +60,22 @@ public:
   bool incomplete() const noexcept;
 
   /// The log was read to its end, beginning at `since_ms`, and after all events
-  /// and beats noted so far.
-  void log_was_read(std::int64_t since_ms);
+  /// and beats noted so far. False if events were lost.
+  bool log_was_read(std::int64_t since_ms);
+
+  /// The log is a new one: what is missing of a node's events from before, and
+  /// is not in it, was lost. Until a node says that nothing is, it is in doubt.
+  void log_was_lost() noexcept;
+
+  /// This node holds nothing from before: all that is missing is of no
+  /// interest.
+  void begin_anew() noexcept;
+
+  /// All events of a node up to `seq` were seen, in an earlier life.
+  void remember(const std::string& node, std::uint64_t seq,
+                std::int64_t now_ms);
+
+  bool in_doubt() const noexcept;
 
   /// Forgets nodes that were silent for `limit_ms`, if nothing is missing.
   void forget_silent(std::int64_t now_ms, std::int64_t limit_ms);
@@ -90,7 +105,8 @@ private:
   std::deque<std::pair<std::uint64_t, std::int64_t>> sent_; ///< beats and times
   std::uint64_t beats_ = 0;
   std::int64_t echo_ms_;
-  std::int64_t log_ms_; ///< when the log was last read
+  std::int64_t log_ms_;   ///< when the log was last read
+  bool log_lost_ = false; ///< so that nodes not heard of before are in doubt
 };
 
 } // namespace terrace

@@ -2,15 +2,16 @@
 // back.
 //
 // With one server, a change and its event are one step. Where keys are spread
-// over several, the log is at one of them: the event follows the changes, and
-// as long as it could not be written they count as failed, so that they are
-// made and announced again. A node that is killed in between leaves changes
-// that are not announced.
+// over several, the log is at one of them: the event follows the changes. While
+// it cannot be written, what it tells is kept, and no beat is published before
+// it: other nodes know that they may be stale. A node that is killed before
+// leaves changes that are not announced.
 #include "tiers/redis_store.hpp"
 
 #include "tiers/redis_change.hpp"
 #include "tiers/redis_script.hpp"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 
@@ -19,6 +20,12 @@ namespace terrace {
 namespace {
 
 using reply_kind = redis_reply::kind;
+
+/// Changes that are kept to be announced later; past it, everything is.
+constexpr std::size_t most_kept = 100'000;
+
+/// In one event.
+constexpr std::size_t keys_per_event = 128;
 
 } // namespace
 
@@ -64,21 +71,44 @@ std::string redis_store::event_of(std::span<const change> xs, bool if_absent) {
 }
 
 void redis_store::announce_apart(std::span<const change> xs, bool if_absent,
-                                 std::string& outcomes) {
+                                 const std::string& outcomes) {
   if (router_.undivided() || !announces(xs, if_absent))
     return;
-  invalidation_event event;
-  event.reason = "change";
   for (auto& x : xs)
     if (outcomes[x.index] != 'f')
-      event.keys.push_back({*x.key, x.version});
+      keep_for_event({*x.key, x.version});
+  // The changes were made, whatever becomes of this.
   auto before = last_failure_;
-  if (event.keys.empty())
-    return;
-  if (announce(std::move(event)))
-    last_failure_ = std::move(before);
+  static_cast<void>(announce_kept());
+  last_failure_ = std::move(before);
+}
+
+void redis_store::keep_for_event(removal x) {
+  kept_up_to_ = std::max(kept_up_to_, x.version);
+  if (kept_.size() < most_kept)
+    kept_.push_back(std::move(x));
   else
-    outcomes.assign(outcomes.size(), 'f');
+    kept_all_ = true;
+}
+
+expected<void> redis_store::announce_kept() {
+  if (kept_all_) {
+    if (auto ok = announce({{}, 0, "change", {}, selector{}, kept_up_to_}); !ok)
+      return ok;
+    kept_all_ = false;
+    kept_.clear();
+  }
+  while (!kept_.empty()) {
+    invalidation_event event;
+    event.reason = "change";
+    auto n = std::min(kept_.size(), keys_per_event);
+    auto first = kept_.end() - static_cast<std::ptrdiff_t>(n);
+    event.keys.assign(first, kept_.end());
+    if (auto ok = announce(std::move(event)); !ok)
+      return ok;
+    kept_.resize(kept_.size() - n);
+  }
+  return {};
 }
 
 std::string redis_store::sign(invalidation_event x) {
@@ -104,6 +134,8 @@ expected<void> redis_store::announce(invalidation_event x) {
 expected<void> redis_store::publish(node_beat x) {
   if (!announcer_)
     return {};
+  if (auto ok = announce_kept(); !ok)
+    return ok;
   last_failure_ = {};
   x.seq = announcer_->seq.load(std::memory_order_relaxed);
   router_.clear();

@@ -28,7 +28,7 @@ using context_ptr = std::unique_ptr<redisContext, free_context>;
 /// Read from the socket at once, so that a pipeline's replies take few calls.
 constexpr std::size_t read_size = 256 << 10;
 
-/// What the parser's buffer and the replies' bytes may keep between pipelines.
+/// What the parser's buffer may keep between pipelines.
 constexpr std::size_t max_idle_size = 1 << 20;
 
 // -- replies ------------------------------------------------------------------

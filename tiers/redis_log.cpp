@@ -108,13 +108,13 @@ expected<log_place> redis_log::append(const std::string& event) {
   return fail({errc::protocol_violation, "unexpected reply to XADD"});
 }
 
-expected<bool> redis_log::reaches(const log_place& place) {
+expected<redis_log::reach> redis_log::reach_of(const log_place& place) {
   auto* about = ask({"XINFO", "STREAM", log_name_}, reply_kind::array);
   if (!about) {
     // No such key: it was deleted, evicted, or the server is a new one.
     if (why_.code == errc::protocol_violation
         && why_.detail.find("no such key") != std::string::npos)
-      return false;
+      return reach::fresh;
     return why_;
   }
   // Servers before 7.0 do not tell what they have deleted.
@@ -122,10 +122,12 @@ expected<bool> redis_log::reaches(const log_place& place) {
   auto deleted = field ? parse_log_place(field->text) : std::nullopt;
   auto first = place_of(find(*about, "first-entry"));
   if (first && *first <= place)
-    return !deleted || *deleted <= place;
+    return !deleted || *deleted <= place ? reach::whole : reach::trimmed;
   // Nothing as old as `place` is left: fine only if it was the last one that
   // was taken out.
-  return deleted && *deleted == place;
+  if (deleted && *deleted == log_place{})
+    return reach::fresh;
+  return deleted && *deleted == place ? reach::whole : reach::trimmed;
 }
 
 expected<redis_log::page> redis_log::read_after(const log_place& place) {

@@ -56,8 +56,14 @@ public:
   /// Appends `event` and returns its place: the log exists then.
   expected<log_place> append(const std::string& event);
 
-  /// True if everything that was ever appended after `place` is still there.
-  expected<bool> reaches(const log_place& place);
+  enum class reach {
+    whole,   ///< everything appended after the place is there
+    trimmed, ///< a part of it was taken out, or that is not known
+    fresh,   ///< the log began anew since
+  };
+
+  /// How far the log reaches back.
+  expected<reach> reach_of(const log_place& place);
 
   expected<page> read_after(const log_place& place);
 

@@ -1,4 +1,5 @@
-// Operations on keys. Those that walk are in redis_walk.cpp.
+// Operations on keys. Those that walk are in redis_walk.cpp, and what both rest
+// on is in redis_exchange.cpp.
 
 #include "tiers/redis_store.hpp"
 
@@ -266,6 +267,11 @@ void redis_store::run_part(std::span<const change> xs, bool if_absent,
     return;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     auto* outcomes = answer(i, reply_kind::text, "EVALSHA", sizes[i]);
+    if (outcomes
+        && outcomes->text.find_first_not_of("srdn") != std::string_view::npos) {
+      fail({errc::protocol_violation, "unexpected outcome of a change"});
+      outcomes = nullptr;
+    }
     if (!outcomes && !goes_on())
       return;
     if (outcomes)
@@ -345,57 +351,6 @@ void redis_store::append_change(const change& x, std::int64_t now_ms,
     append_redis_argument(out, x.only_records ? "-2" : "-1");
   }
   append_redis_argument(out, record_bytes_);
-}
-
-// -- exchanging ---------------------------------------------------------------
-
-bool redis_store::exchange(bool urgent) {
-  if (router_.exchange(replies_, urgent))
-    return true;
-  last_failure_ = router_.why();
-  return false;
-}
-
-void redis_store::to_all(std::initializer_list<std::string_view> command) {
-  if (router_.undivided())
-    router_.to_place(0).add(command);
-  else
-    for (std::size_t i = 0; i < router_.servers(); ++i)
-      router_.to_server(i).add(command);
-}
-
-const redis_reply* redis_store::answer(std::size_t i, reply_kind wanted,
-                                       std::string_view command,
-                                       std::optional<std::size_t> size) {
-  auto& x = replies_[i];
-  if (x.is(wanted)
-      && (!size
-          || *size
-               == (x.is(reply_kind::array) ? x.elements.size()
-                                           : x.text.size())))
-    return &x;
-  if (x.is(reply_kind::lost))
-    last_failure_ = router_.why(i); // counted when it was lost
-  else if (x.is(reply_kind::error))
-    fail(translate_redis_error(x.text));
-  else
-    fail({errc::protocol_violation,
-          "unexpected reply to " + std::string{command}});
-  return nullptr;
-}
-
-failure redis_store::fail(failure why) {
-  figures_->failed(why.code);
-  if (why.code == errc::protocol_violation)
-    router_.close();
-  last_failure_ = std::move(why);
-  return last_failure_;
-}
-
-failure redis_store::fail_out_of_memory() {
-  // Part of the replies may be unread.
-  router_.close();
-  return fail({errc::no_space, "no memory for a batch"});
 }
 
 } // namespace terrace

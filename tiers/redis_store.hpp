@@ -240,10 +240,15 @@ private:
   /// The event that announces `xs` as they are made, or nothing.
   std::string event_of(std::span<const change> xs, bool if_absent);
 
-  /// Announces what was made of `xs` where the log is at another server. If
-  /// that fails, all of it counts as failed, and is made again.
+  /// Announces what was made of `xs` where the log may be at another server. If
+  /// that fails, it is kept.
   void announce_apart(std::span<const change> xs, bool if_absent,
-                      std::string& outcomes);
+                      const std::string& outcomes);
+
+  void keep_for_event(removal x);
+
+  /// Announces what was kept.
+  expected<void> announce_kept();
 
   bool announces(std::span<const change> xs, bool if_absent) const noexcept;
 
@@ -319,6 +324,9 @@ private:
   std::vector<redis_reply> replies_; /// One per command sent.
   std::vector<routed_key> order_;    /// Reused by `fetch_part`.
   std::shared_ptr<redis_announcer> announcer_;
+  removals kept_;            ///< Changed, but not announced.
+  bool kept_all_ = false;    ///< More was.
+  version_t kept_up_to_ = 0; ///< The latest change kept.
   std::string log_name_;     /// The stream.
   std::string fences_name_;  /// What hashes of fences are called, or nothing.
   std::string script_;       /// Name of the script in the servers, if loaded.

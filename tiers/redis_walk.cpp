@@ -207,8 +207,6 @@ expected<void> redis_store::ping() {
       last_failure_ = {};
       return {};
     }
-  if (!last_failure_)
-    last_failure_ = {errc::unavailable, "no server is known"};
   return last_failure_;
 }
 
@@ -236,6 +234,11 @@ redis_store::find_position(const std::string& cursor) {
   if (router_.undivided())
     return result;
   auto n = router_.servers();
+  if (n == 0) {
+    to_all({"PING"});
+    if (!exchange())
+      return last_failure_;
+  }
   if (at != cursor.npos)
     while (result.server < n
            && router_.server(result.server).name() != cursor.substr(at + 1))

@@ -130,6 +130,35 @@ CAF_TEST(a log that is gone costs what is held) {
   CAF_CHECK_EQUAL(b.figure("drops"), 2u);
 }
 
+CAF_TEST(a Redis that restarts empty costs nothing) {
+  share("k", "x");
+  server.kill();
+  CAF_CHECK_EQUAL(a.get("k"), "x");
+  server.start();
+  CAF_CHECK(a.catches_up());
+  CAF_CHECK(b.catches_up());
+  CAF_CHECK_EQUAL(a.get("k"), "x");
+  CAF_CHECK_EQUAL(b.get("k"), "x");
+  CAF_CHECK_EQUAL(b.figure("drops"), 1u);
+  CAF_REQUIRE(a.cache().set("k", "new"));
+  CAF_CHECK(becomes(b, "k", "new"));
+}
+
+CAF_TEST(a restart keeps what the node wrote last) {
+  share("k", "old");
+  auto place = a.opts.disk.path + "/backplane.place";
+  CAF_REQUIRE(eventually([&] { return std::filesystem::exists(place); }));
+  CAF_REQUIRE(a.cache().set("k", "new"));
+  a.running.reset();
+  server.kill();
+  a.start();
+  CAF_CHECK_EQUAL(a.get("k"), "new");
+  server.start();
+  CAF_REQUIRE(a.catches_up());
+  CAF_CHECK_EQUAL(a.get("k"), "new");
+  CAF_CHECK_EQUAL(a.figure("drops"), 0u);
+}
+
 CAF_TEST(lost events are noticed by the next beat) {
   share("k", "old");
   b.proxy.meddle(1); // every message is lost

@@ -106,7 +106,8 @@ CAF_TEST(each mistake gives one line with its place and what was expected) {
     {"[log]\ncomponents = [\"redis\"]",
      "2:14: log.components: expected a table with keys out of \"node\", "
      "\"coordinator\", \"memory\", \"redis\", \"disk\", \"resp\", \"http\", "
-     "\"invalidator\", \"metrics\" and values out of \"trace\", \"debug\", "
+     "\"invalidator\", \"metrics\", \"backplane\" and values out of \"trace\", "
+     "\"debug\", "
      "\"info\", \"warning\", \"error\", \"off\", got [\"redis\"]"},
     // Out of range.
     {"[resp]\nport = 0",
@@ -182,7 +183,8 @@ CAF_TEST(each mistake gives one line with its place and what was expected) {
      "\"***\""},
     {"[redis]\nurl = \"redis://:secret@h:x\"",
      "2:7: redis.url: expected redis://[[user]:password@]host[:port][/db] or "
-     "unix://path[?db=n], got \"redis://:***@h:x\""},
+     "unix://path[?db=n] (no TLS: for rediss:// let stunnel speak it and give "
+     "stunnel's own address), got \"redis://:***@h:x\""},
     // Rules across options.
     {"[cache]\nchain = [\"redis\"]",
      "2:9: cache.chain: expected at least one tier that is enabled, got "

@@ -5,7 +5,7 @@ only; a master that comes back as a replica is left alone."""
 
 import time
 
-from clusters import Load, Watched, redis_tier
+from clusters import PATIENT, Load, Watched, redis_tier
 from nodes import Folder, check, check_equal, check_partition, wait_until
 
 KEYS = 1000
@@ -51,7 +51,7 @@ def main():
     with Folder() as folder:
         watched = Watched(folder)
         node = folder.node(["redis.mode=sentinel", "memory.enabled=false",
-                            "disk.enabled=false"], watched.urls())
+                            "disk.enabled=false", *PATIENT], watched.urls())
         client = node.client()
         for i in range(KEYS):
             client.set(f"key:{i}", f"value {i}")

@@ -11,6 +11,9 @@ from nodes import Server, check, fail, free_port, wait_until
 
 NODE_TIMEOUT_MS = 1000
 
+# For a node: on a busy machine a server that is well may take long to answer.
+PATIENT = ["redis.connect_timeout=300ms", "redis.command_timeout=300ms"]
+
 
 class Cluster:
     """Three masters with one replica each."""

@@ -30,7 +30,9 @@ eventually(const std::function<bool()>& f,
 
 /// Memory, Redis and, if wanted, disk; no ports. Beats quickly.
 struct shared_node {
-  shared_node(redis_server& server, bool with_disk, std::uint64_t seed = 1)
+  /// `limit`: of Redis commands.
+  shared_node(redis_server& server, bool with_disk, std::uint64_t seed = 1,
+              std::chrono::milliseconds limit = std::chrono::milliseconds{50})
     : proxy(server.port(), seed) {
     using namespace std::chrono_literals;
     opts.cache.chain = {"memory", "redis"};
@@ -44,6 +46,7 @@ struct shared_node {
     opts.redis.enabled = true;
     opts.redis.url = proxy.url();
     opts.redis.breaker_open_for = 50ms;
+    opts.redis.connect_timeout = opts.redis.command_timeout = limit;
     opts.backplane.beat_interval = 25ms;
     opts.backplane.check_interval = 500ms;
     opts.resp.enabled = false;
@@ -72,15 +75,16 @@ struct shared_node {
     return *x ? std::string{(*x)->view()} : "(miss)";
   }
 
-  /// A figure of the backplane.
-  std::uint64_t figure(const std::string& name) const {
+  /// A figure of the backplane, or of another actor.
+  std::uint64_t figure(const std::string& name,
+                       std::string_view actor = "backplane") const {
     auto report = cache().stats();
     if (!report)
       throw std::runtime_error{to_string(report.error())};
     for (auto& x : report->actors)
-      if (x.name == "backplane")
+      if (x.name == actor)
         return x.counters.at(name);
-    throw std::runtime_error{"no backplane"};
+    throw std::runtime_error{"no such actor"};
   }
 
   /// Waits until everything is known that others changed so far.

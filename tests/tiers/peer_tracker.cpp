@@ -62,6 +62,39 @@ CAF_TEST(what is not in the log was never written) {
   CAF_CHECK(!t.incomplete());
 }
 
+CAF_TEST(what a new log lacks was lost if its node had written it) {
+  t.event("a", 1, 1000);
+  CAF_CHECK(t.log_was_read(1000));
+  t.log_was_lost();
+  CAF_CHECK(t.in_doubt());
+  CAF_CHECK(t.log_was_read(1000));
+  beat_of_a(1, 0, 1000);
+  CAF_CHECK(!t.in_doubt());
+  // Known from now on to be whole, so that 2 was never written.
+  t.event("a", 3, 1000);
+  CAF_CHECK(t.log_was_read(1000));
+  t.log_was_lost();
+  beat_of_a(5, 0, 1000);
+  CAF_CHECK(t.in_doubt());
+  CAF_CHECK(!t.log_was_read(1000));
+  t.begin_anew();
+  CAF_CHECK(!t.in_doubt());
+}
+
+CAF_TEST(a node first heard of after the log was lost is in doubt) {
+  t.log_was_lost();
+  t.event("young", 1, 1000);
+  t.beat({"young", 1, 1, 0, {}, false}, 1000);
+  CAF_CHECK(t.log_was_read(1000));
+  t.beat({"old", 70, 500, 0, {}, false}, 1000);
+  CAF_CHECK(!t.log_was_read(1000));
+  peer_tracker later{"me", 1000};
+  later.remember("old", 500, 1000);
+  later.log_was_lost();
+  later.beat({"old", 70, 500, 0, {}, false}, 1000);
+  CAF_CHECK(later.log_was_read(1000));
+}
+
 CAF_TEST(a beat tells of a lost event) {
   t.event("a", 1, 1000);
   beat_of_a(2, 0, 1000);

@@ -6,6 +6,7 @@
 
 #include "tests/support/fake_server.hpp"
 #include "tests/support/redis_server.hpp"
+#include "tests/support/topology.hpp"
 
 #include <caf/test/unit_test.hpp>
 
@@ -69,11 +70,9 @@ struct fixture {
   std::optional<redis_store> store;
 
   void connect(const std::string& url) {
-    auto where = read_redis_url(url);
-    if (!where)
-      CAF_FAIL(to_string(where.error()));
     figures = std::make_shared<redis_figures>();
-    store.emplace(opts, *where, coder, figures, "terrace-test");
+    store.emplace(opts, test::make_topology(opts, url), coder, figures,
+                  "terrace-test");
   }
 
   lookup find(std::string_view name) {
@@ -144,6 +143,15 @@ CAF_TEST(half a reply and another protocol are no complaints) {
     for (auto& [name, n] : all)
       CAF_CHECK(!name.starts_with("reply_"));
   }
+}
+
+CAF_TEST(an outcome that the script does not know breaks the protocol) {
+  std::string sha(40, 'a');
+  fake_server server{"+OK\r\n$40\r\n" + sha + "\r\n$1\r\nf\r\n", true};
+  connect(server.url());
+  auto report = put("a", 1);
+  CAF_CHECK_EQUAL(report.failed, 1u);
+  CAF_CHECK(report.why.code == errc::protocol_violation);
 }
 
 CAF_TEST(a real server complains likewise) {
