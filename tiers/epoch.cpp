@@ -1,6 +1,30 @@
 #include "tiers/epoch.hpp"
 
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 namespace terrace {
+
+namespace {
+
+bool membarrier(int command) noexcept {
+  return ::syscall(SYS_membarrier, command, 0, 0) == 0;
+}
+
+/// Allows the process to fence all its threads. False where the kernel cannot
+/// or a sandbox does not let it.
+bool may_fence_threads() noexcept {
+  return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)
+         && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+}
+
+/// A child of fork has to ask again.
+bool fence_threads() noexcept {
+  return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) || may_fence_threads();
+}
+
+} // namespace
 
 // -- slots --------------------------------------------------------------------
 
@@ -39,7 +63,8 @@ thread_local std::uint64_t epoch_domain::last_id_ = 0;
 thread_local reader_slot* epoch_domain::last_slot_ = nullptr;
 
 epoch_domain::epoch_domain(std::size_t writers)
-  : pool_(std::make_shared<pool>(writers)) {
+  : writers_fence_(may_fence_threads()),
+    pool_(std::make_shared<pool>(writers)) {
   static std::atomic<std::uint64_t> ids{0};
   id_ = ids.fetch_add(1, std::memory_order_relaxed) + 1;
 }
@@ -80,6 +105,8 @@ reader_slot* epoch_domain::find_slot() {
 std::uint64_t epoch_domain::advance() noexcept {
   auto result = epoch_.fetch_add(1, std::memory_order_seq_cst) + 1;
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (writers_fence_ && !fence_threads())
+    return 0; // nobody can say what readers see
   // A slot that comes later belongs to a reader of the new epoch.
   each_slot([&](const reader_slot& x) {
     auto seen = x.epoch.load(std::memory_order_acquire);

@@ -25,6 +25,13 @@ constexpr int pages_looked_at = 32;
 constexpr std::size_t huge_page = 2u << 20;
 constexpr auto pages_per_huge = huge_page / memory_arena::page_size;
 
+/// From this one on, huge pages are had in one piece: what is not yet used of
+/// the last is little beside the others.
+constexpr std::size_t first_whole = 16;
+
+/// Linux 6.1.
+constexpr int advice_collapse = 25;
+
 /// Addresses without memory, aligned to a huge page.
 char* reserve(std::size_t size) noexcept {
   auto wanted = size + huge_page;
@@ -86,20 +93,21 @@ std::size_t memory_arena::class_of(std::size_t size) noexcept {
 
 // -- constructors -------------------------------------------------------------
 
-memory_arena* memory_arena::make(bool huge) {
+memory_arena* memory_arena::make() {
   for (auto size = most_reserved; size >= least_reserved; size /= 2)
     if (auto* base = reserve(size))
-      return new memory_arena(base, size, huge);
+      return new memory_arena(base, size);
   throw std::bad_alloc{};
 }
 
-memory_arena::memory_arena(char* base, std::size_t reserved, bool huge) noexcept
-  : base_(base), reserved_(reserved), huge_(huge), spans_begin_(reserved) {
+memory_arena::memory_arena(char* base, std::size_t reserved) noexcept
+  : base_(base), reserved_(reserved), spans_begin_(reserved) {
   // Spans come and go in small pieces.
-  auto pages = huge_ ? reserved_ / 2 : 0;
-  if (pages > 0)
-    ::madvise(base_, pages, MADV_HUGEPAGE);
-  ::madvise(base_ + pages, reserved_ - pages, MADV_NOHUGEPAGE);
+  auto whole_from = first_whole * huge_page;
+  auto whole_to = std::max(reserved / 2, whole_from);
+  ::madvise(base_, reserved_, MADV_NOHUGEPAGE);
+  if (whole_to > whole_from)
+    ::madvise(base_ + whole_from, whole_to - whole_from, MADV_HUGEPAGE);
 }
 
 memory_arena::~memory_arena() {
@@ -167,6 +175,16 @@ void memory_arena::collect() noexcept {
   }
 }
 
+void* memory_arena::allocate_run(std::size_t size) noexcept {
+  return extend(pages_for(size));
+}
+
+void memory_arena::free_run(void* x, std::size_t size) noexcept {
+  auto first = (static_cast<char*>(x) - base_) / page_size;
+  for (auto n = pages_for(size); n > 0; --n)
+    free_warm_.push_back(static_cast<std::uint32_t>(first + n - 1));
+}
+
 void memory_arena::trim() noexcept {
   auto keep = std::max(least_warm, used_pages_ / warm_share);
   while (free_warm_.size() > keep) {
@@ -175,11 +193,27 @@ void memory_arena::trim() noexcept {
   }
 }
 
+bool memory_arena::whole(std::size_t huge) const noexcept {
+  return huge < joined_
+         || (huge >= first_whole && huge < reserved_ / 2 / huge_page);
+}
+
+void memory_arena::join_up() noexcept {
+  if (joined_ == first_whole || end_ < (joined_ + 1) * huge_page)
+    return;
+  auto i = joined_++;
+  if (cold_in_[i] != 0)
+    return; // its time is when the last of them is taken
+  ::madvise(base_ + i * huge_page, huge_page, MADV_HUGEPAGE);
+  // Where the system cannot do it at once, it will when it has time.
+  ::madvise(base_ + i * huge_page, huge_page, advice_collapse);
+}
+
 /// A huge page of which a part is missing is made whole by the system when it
 /// has time: that would undo what we do, so it is told to leave it alone.
 void memory_arena::give_back(std::uint32_t page) noexcept {
   auto i = page / pages_per_huge;
-  if (huge_ && cold_in_[i]++ == 0)
+  if (cold_in_[i]++ == 0 && whole(i))
     ::madvise(base_ + i * huge_page, huge_page, MADV_NOHUGEPAGE);
   ::madvise(base_ + page * page_size, page_size, MADV_DONTNEED);
   free_cold_.push_back(page);
@@ -189,43 +223,44 @@ std::uint32_t memory_arena::take_cold() noexcept {
   auto page = free_cold_.back();
   free_cold_.pop_back();
   auto i = page / pages_per_huge;
-  if (huge_ && --cold_in_[i] == 0)
+  if (--cold_in_[i] == 0 && whole(i))
     ::madvise(base_ + i * huge_page, huge_page, MADV_HUGEPAGE);
   return page;
 }
 
-void memory_arena::reserve_lists() {
-  auto n = end_ / page_size + 1;
-  if (free_warm_.capacity() >= n)
-    return;
-  free_warm_.reserve(2 * n);
-  free_cold_.reserve(2 * n);
-  cold_in_.resize(2 * n / pages_per_huge + 1);
-}
-
-memory_arena::page_header* memory_arena::new_page(std::size_t index) noexcept {
-  std::size_t at = 0;
-  auto fresh = true;
-  if (!free_warm_.empty()) {
-    at = free_warm_.back() * page_size;
-    free_warm_.pop_back();
-    fresh = false;
-  } else if (!free_cold_.empty()) {
-    at = take_cold() * page_size;
-  } else if (end_ + page_size <= spans_begin_) {
-    // Lists of free pages never grow past the number of pages: no allocation
-    // is needed where none may fail.
+/// Lists of free pages never grow past the number of pages: no allocation is
+/// needed where none may fail.
+char* memory_arena::extend(std::size_t pages) noexcept {
+  if (end_ + pages * page_size > spans_begin_)
+    return nullptr;
+  auto n = end_ / page_size + pages;
+  if (free_warm_.capacity() < n) {
     try {
-      reserve_lists();
+      free_warm_.reserve(2 * n);
+      free_cold_.reserve(2 * n);
+      cold_in_.resize(2 * n / pages_per_huge + 1);
     } catch (const std::bad_alloc&) {
       return nullptr;
     }
-    at = end_;
-    end_ += page_size;
-  } else {
+  }
+  auto* result = base_ + end_;
+  end_ += pages * page_size;
+  return result;
+}
+
+memory_arena::page_header* memory_arena::new_page(std::size_t index) noexcept {
+  char* memory = nullptr;
+  auto fresh = true;
+  if (!free_warm_.empty()) {
+    memory = base_ + free_warm_.back() * page_size;
+    free_warm_.pop_back();
+    fresh = false;
+  } else if (!free_cold_.empty()) {
+    memory = base_ + take_cold() * page_size;
+  } else if (memory = extend(1); !memory) {
     return nullptr;
   }
-  auto* page = reinterpret_cast<page_header*>(base_ + at);
+  auto* page = reinterpret_cast<page_header*>(memory);
   auto size = class_sizes()[index];
   if (!fresh) {
     // What looks like an object may be left of another class.

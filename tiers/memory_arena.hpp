@@ -40,10 +40,9 @@ public:
 
   // -- constructors -----------------------------------------------------------
 
-  /// Reserves addresses; memory comes with use, `huge`: by 2 MiB for pages, so
-  /// that the processor finds them sooner. Throws `std::bad_alloc` when the
-  /// system gives no addresses.
-  static memory_arena* make(bool huge);
+  /// Reserves addresses; memory comes with use. Throws `std::bad_alloc` when
+  /// the system gives no addresses.
+  static memory_arena* make();
 
   memory_arena(const memory_arena&) = delete;
 
@@ -64,11 +63,26 @@ public:
   /// Takes back what other threads have freed.
   void collect() noexcept;
 
+  /// Zeroed memory for `size` bytes in one piece, in whole pages that nothing
+  /// else has had; null as above. Not among `page_bytes`.
+  void* allocate_run(std::size_t size) noexcept;
+
+  /// Its pages serve objects from now on.
+  void free_run(void* x, std::size_t size) noexcept;
+
   /// Gives free pages back to the system beyond a small reserve.
   void trim() noexcept;
 
+  /// Has the system put what it gave by 4 KiB together to a huge page of 2 MiB,
+  /// of which the processor finds the place sooner. One at a time, as that
+  /// takes up to a millisecond; only in the first few, as later ones come in
+  /// one piece. What is not yet in use is left alone.
+  void join_up() noexcept;
+
   /// Bytes that an object of `size` bytes takes.
   static std::size_t class_size(std::size_t size) noexcept {
+    if (size <= fine_limit) [[likely]]
+      return (size + fine_step - 1) / fine_step * fine_step;
     if (size > max_object)
       return unit * units_of(size);
     return class_sizes()[class_of(size)];
@@ -155,7 +169,7 @@ private:
   static constexpr std::size_t fine_limit = 512;
   static constexpr std::size_t class_limit = 96;
 
-  memory_arena(char* base, std::size_t reserved, bool huge) noexcept;
+  memory_arena(char* base, std::size_t reserved) noexcept;
 
   ~memory_arena();
 
@@ -176,8 +190,15 @@ private:
 
   page_header* new_page(std::size_t size_class) noexcept;
 
-  /// Room in the lists for one page more.
-  void reserve_lists();
+  /// Memory for so much more at the end of the pages; null when there is none.
+  char* extend(std::size_t pages) noexcept;
+
+  /// Whether the system is to have a huge page in one piece.
+  bool whole(std::size_t huge) const noexcept;
+
+  static std::size_t pages_for(std::size_t size) noexcept {
+    return (size + page_size - 1) / page_size;
+  }
 
   void give_back(std::uint32_t page) noexcept;
 
@@ -195,7 +216,7 @@ private:
   std::vector<std::uint32_t> free_warm_; ///< free pages, in memory
   std::vector<std::uint32_t> free_cold_; ///< given back to the system
   std::vector<std::uint8_t> cold_in_;    ///< of each huge page
-  bool huge_;
+  std::size_t joined_ = 0;               ///< huge pages put together
   std::array<size_class, class_limit> classes_;
   std::size_t used_pages_ = 0;
   std::size_t spans_begin_; ///< where the lowest span begins

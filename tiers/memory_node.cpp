@@ -114,9 +114,7 @@ const std::vector<std::string>& memory_node::tags() const noexcept {
   return has(tagged) ? *load<const tag_list*>(tagged) : none;
 }
 
-std::size_t memory_node::outside_bytes() const noexcept {
-  if ((has_flags() & (outside | tagged | long_key)) == 0)
-    return 0;
+std::size_t memory_node::sum_outside() const noexcept {
   std::size_t result = 0;
   if (has(outside))
     result += value_size_ + block_overhead;
@@ -128,15 +126,6 @@ std::size_t memory_node::outside_bytes() const noexcept {
   if (has(long_key))
     result += sizeof(std::string) + key().size() + block_overhead;
   return result;
-}
-
-std::size_t memory_node::object_size() const noexcept {
-  return sizeof(memory_node) + size_of(has_flags()) + key_size
-         + (has(outside) ? 0 : value_size_);
-}
-
-std::size_t memory_node::footprint() const noexcept {
-  return memory_arena::class_size(object_size()) + outside_bytes();
 }
 
 void memory_node::drop_outside() noexcept {

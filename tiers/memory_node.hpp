@@ -107,13 +107,22 @@ public:
   // -- the writer -------------------------------------------------------------
 
   /// Bytes this entry takes in the arena and, a large value or tags, outside.
-  std::size_t footprint() const noexcept;
+  std::size_t footprint() const noexcept {
+    return memory_arena::class_size(object_size()) + outside_bytes();
+  }
 
   /// Bytes asked of the arena.
-  std::size_t object_size() const noexcept;
+  std::size_t object_size() const noexcept {
+    return sizeof(memory_node) + size_of(has_flags()) + key_size
+           + (has(outside) ? 0 : value_size_);
+  }
 
   /// Bytes outside the arena.
-  std::size_t outside_bytes() const noexcept;
+  std::size_t outside_bytes() const noexcept {
+    if ((has_flags() & (outside | tagged | long_key)) == 0) [[likely]]
+      return 0;
+    return sum_outside();
+  }
 
   bool linked() const noexcept {
     return has(in_table);
@@ -206,6 +215,8 @@ private:
   static void release(block* x) noexcept;
 
   void drop_outside() noexcept;
+
+  std::size_t sum_outside() const noexcept;
 
   std::uint32_t value_size_ = 0;
   version_t version_ = 0;

@@ -189,6 +189,11 @@ memory_store::verdict memory_store::put_one(const entry& x, bool if_absent,
       drop(*node);
     return verdict::refused;
   }
+  if (old) {
+    // Most policies have it in a list, with a neighbour on either side.
+    __builtin_prefetch(&table_.node(old->prev), 1);
+    __builtin_prefetch(&table_.node(old->next), 1);
+  }
   auto* fresh = make_node(
     x, stay_until(x.data.expires_ms, opts_.max_ttl, now_ms), now_ms);
   memory_node* replaced = nullptr;

@@ -1,7 +1,5 @@
 #include "tiers/memory_table.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <new>
@@ -13,11 +11,8 @@ namespace {
 constexpr std::uint64_t low_bits = 0x0101010101010101;
 constexpr std::uint64_t high_bits = 0x8080808080808080;
 
-/// From this size on, huge pages spare a look-up a walk through page tables.
-constexpr std::size_t huge_from = 4u << 20;
-
-/// Likewise; but smaller shards would take much more than they need.
-constexpr std::size_t huge_from_entries = 1u << 16;
+/// Nodes that are asked of the processor before they are freed.
+constexpr std::ptrdiff_t freed_ahead = 8;
 
 /// A high bit for each byte of `x` that is zero, and sometimes for the byte
 /// above such a one.
@@ -59,21 +54,17 @@ bool memory_table::match(const bucket& x, std::uint8_t tag, F&& f) noexcept {
   return some(zero_bytes(rest | ~std::uint64_t{0} << 32), 8);
 }
 
-memory_table::bucket_array::bucket_array(std::size_t n)
-  : mask(n - 1), overflow_limit(n / 4 + 16) {
-  auto bytes = (n + overflow_limit) * sizeof(bucket);
-  auto* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED)
+memory_table::bucket_array::bucket_array(memory_arena& from, std::size_t n)
+  : arena(from), mask(n - 1), overflow_limit(n / 4 + 16) {
+  auto* memory = arena.allocate_run(bytes());
+  if (!memory)
     throw std::bad_alloc{};
-  if (bytes >= huge_from)
-    ::madvise(memory, bytes, MADV_HUGEPAGE);
   // Zero bytes are empty buckets.
   buckets = static_cast<bucket*>(memory);
 }
 
 memory_table::bucket_array::~bucket_array() {
-  ::munmap(buckets, (mask + 1 + overflow_limit) * sizeof(bucket));
+  arena.free_run(buckets, bytes());
 }
 
 // -- constructors -------------------------------------------------------------
@@ -83,10 +74,14 @@ memory_table::memory_table(std::shared_ptr<epoch_domain> domain,
   : seed_(seed), domain_(std::move(domain)) {
   auto n
     = std::bit_ceil(std::max<std::size_t>(expected_entries / max_load, 16));
-  auto array = std::make_unique<bucket_array>(n);
-  arena_ = memory_arena::make(expected_entries >= huge_from_entries);
+  arena_ = memory_arena::make();
   base_ = arena_->base();
-  array_.store(array.release(), std::memory_order_release);
+  try {
+    array_.store(new bucket_array{*arena_, n}, std::memory_order_release);
+  } catch (const std::bad_alloc&) {
+    arena_->close();
+    throw;
+  }
 }
 
 memory_table::~memory_table() {
@@ -243,7 +238,7 @@ void memory_table::grow() {
   auto n = 2 * (old->mask + 1);
   // Keys whose hashes collide cannot fill the overflow buckets of every array.
   for (std::unique_ptr<bucket_array> array;; n *= 2) {
-    array = std::make_unique<bucket_array>(n);
+    array = std::make_unique<bucket_array>(*arena_, n);
     auto complete = true;
     for (std::uint64_t i = 0; i <= old->mask; ++i)
       visit(i, [&](memory_node* x) {
@@ -272,11 +267,13 @@ void memory_table::reclaim() {
   // Numbers only grow, so what can be freed is at the front.
   auto end = std::find_if(retired_.begin(), retired_.end(),
                           [=](auto& x) { return x.epoch >= safe; });
-  std::for_each(retired_.begin(), end, [this](auto& x) {
-    if (x.node)
-      retired_bytes_ -= x.node->footprint();
-    dispose(x);
-  });
+  for (auto x = retired_.begin(); x != end; ++x) {
+    if (end - x > freed_ahead)
+      __builtin_prefetch(x[freed_ahead].node, 1);
+    if (x->node)
+      retired_bytes_ -= x->node->footprint();
+    dispose(*x);
+  }
   retired_.erase(retired_.begin(), end);
   // A stalled reader must not make every further write walk the list.
   reclaim_at_ = std::max(least_retired, retired_.size() * 2);

@@ -163,19 +163,24 @@ private:
 
   static_assert(sizeof(bucket) == 64);
 
-  /// Buckets and overflow buckets, in memory that comes with use.
+  /// Buckets and overflow buckets, in memory of the arena.
   struct bucket_array {
-    explicit bucket_array(std::size_t n);
+    bucket_array(memory_arena& from, std::size_t n);
 
     bucket_array(const bucket_array&) = delete;
 
     ~bucket_array();
+
+    std::size_t bytes() const noexcept {
+      return (mask + 1 + overflow_limit) * sizeof(bucket);
+    }
 
     bucket* after(const bucket& x, std::memory_order order) const noexcept {
       auto i = x.overflow.load(order);
       return i == 0 ? nullptr : &buckets[mask + i];
     }
 
+    memory_arena& arena;
     std::uint64_t mask;
     std::size_t overflow_limit;
     std::size_t overflows = 0; ///< the writer's

@@ -55,6 +55,7 @@ std::size_t memory_store::sweep(std::int64_t now_ms, std::size_t budget) {
   compact_above_ = 0;
   compact();
   table_.arena().trim();
+  table_.arena().join_up();
   insight_.fit(table_.size() / ghosts_share,
                view_->totals().hits / view_->shards());
   auto aside = policy_->bytes() + insight_.bytes() + timers_.bytes();

@@ -16,7 +16,7 @@ using namespace terrace;
 namespace {
 
 struct fixture {
-  memory_arena* uut = memory_arena::make(true);
+  memory_arena* uut = memory_arena::make();
 
   ~fixture() {
     if (uut)

@@ -1,5 +1,7 @@
 #include "tools/bench/engine.hpp"
 
+#include <thread>
+
 namespace terrace::bench {
 
 namespace {
@@ -29,18 +31,23 @@ std::unique_lock<std::mutex> engine::enter(shard& x) {
     __builtin_ia32_pause();
     lock.try_lock();
   }
-  if (!lock)
-    lock.lock();
+  // Whoever has it may wait for a core.
+  while (!lock) {
+    std::this_thread::yield();
+    lock.try_lock();
+  }
   return lock;
 }
 
 void engine::put(std::string_view key, std::string_view value,
                  std::int64_t now_ms) {
-  auto copy = blob::copy(value);
   auto& to = shard_of(key);
   auto lock = enter(to);
   to.scratch.key = key;
-  to.scratch.data.value = std::move(copy);
+  // The store copies small values into its nodes.
+  to.scratch.data.value = value.size() <= memory_arena::max_object
+                            ? blob::share(to.borrowed, value)
+                            : blob::copy(value);
   to.scratch.data.version = ++to.last;
   to.store->put(std::span{&to.scratch, 1}, false, now_ms);
   to.scratch.data.value = {};

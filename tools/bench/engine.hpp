@@ -43,6 +43,7 @@ private:
   struct alignas(128) shard {
     std::mutex mutex;
     std::unique_ptr<memory_store> store;
+    block borrowed{block::origin::heap}; ///< owns nothing
     entry scratch;
     version_t last = 0;
     std::uint64_t evicted = 0;

@@ -29,7 +29,7 @@ struct l1_options {
   key_kind kind;
   std::vector<request_mix> mixes = {{}, {10, true}};
   double capacity_share = 0.5;          ///< of the keys, in mixes with eviction
-  std::size_t shards = 64;              ///< of the engine alone
+  std::size_t shards = 16;              ///< of the engine alone
   std::string policy = "auto";          ///< likewise
   std::vector<std::string> contestants; ///< empty: all
 };

@@ -1,6 +1,7 @@
 #include "tools/bench/contestants.hpp"
 #include "tools/bench/engine.hpp"
 
+#include <atomic>
 #include <chrono>
 
 namespace terrace::bench {
@@ -66,7 +67,12 @@ public:
 
   request_tally run(const request_batch& x) override {
     auto now = std::chrono::system_clock::now().time_since_epoch();
-    return drive(engine_cache{engine_, now / milliseconds{1}}, x);
+    auto now_ms = now / milliseconds{1};
+    auto last = swept_ms_.load();
+    if (now_ms - last >= memory_options{}.sweep_interval.count()
+        && swept_ms_.compare_exchange_strong(last, now_ms))
+      engine_.sweep(now_ms);
+    return drive(engine_cache{engine_, now_ms}, x);
   }
 
   /// Shards by the policy that they go by, if that can change.
@@ -86,6 +92,7 @@ public:
 
 private:
   engine engine_;
+  std::atomic<std::int64_t> swept_ms_{0};
 };
 
 } // namespace
