@@ -104,21 +104,7 @@ def failover(cluster, node, name, begin):
     begin(victim)
     wait_until(lambda: len(set(cluster.masters()) - others - {victim}) == 1,
                "the replica takes over")
-    promoted = time.monotonic()
-    # The node learns of it within one time limit and one refresh.
-    settled = promoted + 1.5
-    wait_until(lambda: time.monotonic() > settled + 3, "the load runs on")
-    load.stop()
-    times = [t - began for t, _ in load.failures]
-    print(f"{name}: taken over after {promoted - began:.1f} s, {len(times)} requests"
-          f" failed and {load.requests} did not, the last failure after"
-          f" {max(times, default=0):.1f} s")
-    late = [x for x in load.failures if x[0] > settled]
-    check(not late, f"{name}: failed after the failover: {late[:5]}")
-    wait_until(lambda: redis_tier(node)["state"] == "up", "the tier is up again")
-    wait_until(lambda: redis_tier(node)["missed_entries"] == 0,
-               "what was missed is made up for")
-    check_equal(load.stale(), [], "values after the failover")
+    load.end_after(name, began, time.monotonic())
     check_static(node.client())
     return victim
 

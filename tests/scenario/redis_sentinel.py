@@ -5,7 +5,7 @@ only; a master that comes back as a replica is left alone."""
 
 import time
 
-from clusters import PATIENT, Load, Watched, redis_tier
+from clusters import PATIENT, Load, Watched
 from nodes import Folder, check, check_equal, check_partition, wait_until
 
 KEYS = 1000
@@ -26,22 +26,7 @@ def fail_over(watched, node, name, begin):
     begin(old)
     new = wait_until(lambda: watched.master() not in (None, old)
                      and watched.master(), "another master", 30)
-    promoted = time.monotonic()
-    # The breaker's next probe asks the sentinels; then what was missed is made
-    # up for.
-    settled = promoted + 1.5
-    wait_until(lambda: time.monotonic() > settled + 2, "the load runs on")
-    load.stop()
-    times = [t - began for t, _ in load.failures]
-    print(f"{name}: another master after {promoted - began:.1f} s,"
-          f" {len(times)} requests failed and {load.requests} did not, the last"
-          f" failure after {max(times, default=0):.1f} s")
-    late = [x for x in load.failures if x[0] > settled]
-    check(not late, f"{name}: failed after the failover: {late[:5]}")
-    wait_until(lambda: redis_tier(node)["state"] == "up", "the tier is up")
-    wait_until(lambda: redis_tier(node)["missed_entries"] == 0,
-               "what was missed is made up for")
-    check_equal(load.stale(), [], f"{name}: values after the failover")
+    load.end_after(name, began, time.monotonic())
     check_static(node)
     check(new.client().get("terrace:0:key:0"), "the new master has the keys")
     return old

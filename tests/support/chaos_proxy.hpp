@@ -4,9 +4,9 @@
 /// a run can be made again in kind, though not byte by byte.
 #pragma once
 
-#include <arpa/inet.h>
+#include "tests/support/loopback.hpp"
+
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -19,9 +19,9 @@
 #include <cstring>
 #include <list>
 #include <random>
-#include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace terrace::test {
@@ -48,18 +48,10 @@ public:
 
   /// Begins calm. `path` is the server's socket. Throws `std::runtime_error`.
   chaos_proxy(std::string path, std::uint64_t seed)
-    : path_(std::move(path)), random_(seed) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                         0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    auto* raw = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(listener_, raw, size) != 0 || ::listen(listener_, 64) != 0
-        || ::getsockname(listener_, raw, &size) != 0)
-      throw std::runtime_error{"no chaos proxy"};
-    port_ = ntohs(address.sin_port);
+    : path_(std::move(path)),
+      random_(seed),
+      listener_(listen_on_loopback(SOCK_NONBLOCK)),
+      port_(port_of(listener_)) {
     thread_ = std::thread{[this] { run(); }};
   }
 
@@ -265,8 +257,8 @@ private:
 
   std::string path_;
   std::mt19937_64 random_;
-  int listener_ = -1;
-  std::uint16_t port_ = 0;
+  int listener_;
+  std::uint16_t port_;
   std::atomic<unsigned> modes_{0};
   std::atomic<unsigned> one_in_{1};
   std::atomic<bool> ended_{false};

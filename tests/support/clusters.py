@@ -7,7 +7,7 @@ import time
 
 import redis
 
-from nodes import Server, check, fail, free_port, wait_until
+from nodes import Server, check, check_equal, fail, free_port, wait_until
 
 NODE_TIMEOUT_MS = 1000
 
@@ -193,6 +193,27 @@ class Load:
             x.join(60)
             if x.is_alive():
                 fail("the load does not end")
+
+    def end_after(self, name, began, promoted):
+        """Ends some time after a failover that began when `began` was and had
+        another master when `promoted` was. Requests may have failed until the
+        node knew, and no value may be lost."""
+        # The node learns of it within one time limit and one refresh, or by the
+        # breaker's next probe.
+        settled = promoted + 1.5
+        wait_until(lambda: time.monotonic() > settled + 3, "the load runs on")
+        self.stop()
+        times = [t - began for t, _ in self.failures]
+        print(f"{name}: another master after {promoted - began:.1f} s,"
+              f" {len(times)} requests failed and {self.requests} did not, the"
+              f" last failure after {max(times, default=0):.1f} s")
+        late = [x for x in self.failures if x[0] > settled]
+        check(not late, f"{name}: failed after the failover: {late[:5]}")
+        wait_until(lambda: redis_tier(self.node)["state"] == "up",
+                   "the tier is up again")
+        wait_until(lambda: redis_tier(self.node)["missed_entries"] == 0,
+                   "what was missed is made up for")
+        check_equal(self.stale(), [], f"{name}: values after the failover")
 
     def stale(self):
         """Keys that do not hold what was acknowledged last."""

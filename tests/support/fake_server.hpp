@@ -2,13 +2,12 @@
 /// bring to say. One thread at a time.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "tests/support/loopback.hpp"
+
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -21,17 +20,10 @@ namespace terrace::test {
 class fake_server {
 public:
   fake_server(std::string reply, bool stay_open)
-    : reply_(std::move(reply)), stay_open_(stay_open) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    auto* raw = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(listener_, raw, size) != 0 || ::listen(listener_, 8) != 0
-        || ::getsockname(listener_, raw, &size) != 0)
-      throw std::runtime_error{"no fake server"};
-    port_ = ntohs(address.sin_port);
+    : reply_(std::move(reply)),
+      stay_open_(stay_open),
+      listener_(listen_on_loopback()),
+      port_(port_of(listener_)) {
     thread_ = std::thread{[this] { serve(); }};
   }
 
@@ -71,8 +63,8 @@ private:
 
   std::string reply_;
   bool stay_open_;
-  int listener_ = -1;
-  std::uint16_t port_ = 0;
+  int listener_;
+  std::uint16_t port_;
   std::thread thread_;
 };
 

@@ -2,8 +2,8 @@
 /// lose, repeat and swap what a channel brings.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "tests/support/loopback.hpp"
+
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <list>
 #include <random>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -33,15 +32,10 @@ public:
 
   /// In front of the server at `port` of the loopback interface.
   explicit partition_proxy(std::uint16_t port, std::uint64_t seed = 1)
-    : server_(port), random_(seed) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    auto address = loopback(0);
-    socklen_t size = sizeof(address);
-    auto* raw = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(listener_, raw, size) != 0 || ::listen(listener_, 64) != 0
-        || ::getsockname(listener_, raw, &size) != 0)
-      throw std::runtime_error{"no port for a proxy"};
-    port_ = ntohs(address.sin_port);
+    : server_(port),
+      listener_(listen_on_loopback()),
+      port_(port_of(listener_)),
+      random_(seed) {
     thread_ = std::thread{[this] { run(); }};
   }
 
@@ -87,14 +81,6 @@ private:
     bool subscriber = false;
   };
 
-  static sockaddr_in loopback(std::uint16_t port) {
-    sockaddr_in result{};
-    result.sin_family = AF_INET;
-    result.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    result.sin_port = htons(port);
-    return result;
-  }
-
   static void close(link& x) {
     ::close(x.node);
     ::close(x.server);
@@ -114,14 +100,9 @@ private:
     auto node = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (node < 0)
       return;
-    auto server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    auto address = loopback(server_);
-    if (applied_ == state::closed
-        || ::connect(server, reinterpret_cast<sockaddr*>(&address),
-                     sizeof(address))
-             != 0) {
+    auto server = applied_ == state::closed ? -1 : connect_to_loopback(server_);
+    if (server < 0) {
       ::close(node);
-      ::close(server);
       return;
     }
     links_.push_back({node, server, {}, {}, false});
@@ -220,8 +201,8 @@ private:
   }
 
   std::uint16_t server_;
-  std::uint16_t port_ = 0;
-  int listener_ = -1;
+  int listener_;
+  std::uint16_t port_;
   std::mt19937_64 random_;
   std::list<link> links_;
   std::atomic<state> state_{state::open};   ///< wanted

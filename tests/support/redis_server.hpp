@@ -3,9 +3,9 @@
 /// with the test if that is aborted. One thread at a time.
 #pragma once
 
-#include <arpa/inet.h>
+#include "tests/support/loopback.hpp"
+
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -110,16 +110,10 @@ public:
 
   /// A port that nobody uses at the moment.
   static std::uint16_t free_port() {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    auto* raw = reinterpret_cast<sockaddr*>(&address);
-    auto fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (::bind(fd, raw, size) != 0 || ::getsockname(fd, raw, &size) != 0)
-      throw std::runtime_error{"no free port"};
+    auto fd = listen_on_loopback();
+    auto result = port_of(fd);
     ::close(fd);
-    return ntohs(address.sin_port);
+    return result;
   }
 
   std::string socket_path() const {
