@@ -1,6 +1,7 @@
 /// A disk store in a folder of its own.
 #pragma once
 
+#include "tests/support/entries.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tiers/lmdb_store.hpp"
 
@@ -15,17 +16,6 @@
 namespace terrace::test {
 
 inline constexpr std::int64_t t0 = 1'000'000;
-
-inline std::string key(std::string_view x, tenant_id tenant = 0) {
-  return qualify(tenant, x);
-}
-
-inline entry make(std::string_view name, version_t version,
-                  std::string_view value = "value", std::int64_t expires_ms = 0,
-                  std::vector<std::string> tags = {}, tenant_id tenant = 0) {
-  return {key(name, tenant),
-          {blob::copy(value), version, expires_ms, std::move(tags)}};
-}
 
 struct lmdb_fixture {
   temp_dir dir;

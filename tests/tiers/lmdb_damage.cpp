@@ -1,0 +1,189 @@
+// Files that are damaged or not ours, and devices that are full.
+#define CAF_SUITE tiers.lmdb_damage
+
+#include "tests/support/lmdb_fixture.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <sys/mount.h>
+#include <utility>
+#include <vector>
+
+using namespace terrace;
+using namespace terrace::test;
+
+namespace {
+
+/// A file system of a few megabytes; `ok` is false without the right to mount.
+struct small_device {
+  explicit small_device(std::string where) : path(std::move(where)) {
+    std::filesystem::create_directory(path);
+    ok = ::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=16m") == 0;
+    if (!ok)
+      CAF_MESSAGE("skipped: needs the right to mount a tmpfs");
+  }
+
+  ~small_device() {
+    if (ok)
+      ::umount2(path.c_str(), MNT_DETACH); // a store may be open still
+  }
+
+  /// Leaves no room for anything else.
+  void fill() {
+    std::ofstream file{path + "/others"};
+    while (file << std::string(4096, 'x') << std::flush) {
+      // until the device is full
+    }
+  }
+
+  std::string path;
+  bool ok;
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(lmdb_damage_tests, lmdb_fixture)
+
+// -- damage and refusals ------------------------------------------------------
+
+CAF_TEST(a damaged record is reported and removed) {
+  put(make("a", 1, "a-value-that-can-be-found-in-the-file"));
+  put(make("b", 2, "other"));
+  uut.reset();
+  {
+    std::fstream file{dir.path() + "/data.mdb",
+                      std::ios::in | std::ios::out | std::ios::binary};
+    std::string bytes{std::istreambuf_iterator<char>{file}, {}};
+    for (auto at = bytes.find("a-value-that"); at != std::string::npos;
+         at = bytes.find("a-value-that", at + 1)) {
+      file.clear();
+      file.seekp(static_cast<std::streamoff>(at));
+      file.put('X');
+    }
+  }
+  open();
+  CAF_CHECK_EQUAL(value("a"), "corrupt");
+  CAF_CHECK_EQUAL(value("b"), "other");
+  CAF_CHECK_GREATER_OR_EQUAL(extra("corrupt"), 1u);
+  CAF_REQUIRE(uut->commit(t0));
+  CAF_CHECK_EQUAL(value("a"), "-");
+  CAF_CHECK_EQUAL(count(), 1u);
+  CAF_CHECK_EQUAL(extra("quarantined"), 1u);
+  CAF_CHECK_EQUAL(put(make("a", 3)).stored, 1u);
+}
+
+CAF_TEST(files that are not ours are refused with a reason) {
+  uut.reset();
+  std::filesystem::remove(dir.path() + "/data.mdb");
+  std::ofstream{dir.path() + "/data.mdb"} << std::string(100'000, 'x');
+  auto why = open_failure(dir.path());
+  CAF_CHECK_EQUAL(why.code, errc::corrupt);
+  CAF_CHECK_NOT_EQUAL(why.detail.find("data.mdb"), std::string::npos);
+}
+
+CAF_TEST(a truncated file is refused) {
+  std::vector<entry> xs;
+  for (int i = 0; i < 5000; ++i)
+    xs.push_back(make(numbered("k", i), 1, std::string(500, 'x')));
+  compression.enabled = false;
+  open();
+  CAF_REQUIRE_EQUAL(uut->put(xs, false, t0).stored, 5000u);
+  uut.reset();
+  auto file = dir.path() + "/data.mdb";
+  auto size = std::filesystem::file_size(file);
+  std::filesystem::resize_file(file, size / 2 / 4096 * 4096);
+  CAF_CHECK_EQUAL(open_failure(dir.path()).code, errc::corrupt);
+  CAF_CHECK_EQUAL(std::filesystem::file_size(file), size / 2 / 4096 * 4096);
+}
+
+CAF_TEST(a second node is kept out of the directory) {
+  auto why = open_failure(dir.path());
+  CAF_CHECK_EQUAL(why.code, errc::in_use);
+  uut.reset();
+  open();
+}
+
+CAF_TEST(a directory that cannot be made is named in the error) {
+  std::ofstream{dir.path() + "/file"} << "x";
+  auto why = open_failure(dir.path() + "/file/disk");
+  CAF_CHECK_EQUAL(why.code, errc::io_failure);
+  CAF_CHECK_NOT_EQUAL(why.detail.find("/file/disk"), std::string::npos);
+}
+
+// -- full devices -------------------------------------------------------------
+
+CAF_TEST(a device smaller than the bound becomes the bound) {
+  small_device device{dir.path() + "/small"};
+  if (!device.ok)
+    return;
+  compression.enabled = false;
+  auto x = lmdb_store::open(opts, compression, device.path);
+  CAF_REQUIRE(x);
+  auto& store = **x;
+  version_t version = 0;
+  auto text = std::string(1000, 'x');
+  for (int i = 0; i < 20'000; ++i) {
+    auto y = make(numbered("k", i), ++version, text);
+    auto report = store.put({&y, 1}, false, t0);
+    if (report.failed != 0)
+      CAF_FAIL("write " << i << ": " << to_string(report.why));
+  }
+  tier_status status;
+  store.describe(status);
+  CAF_CHECK_GREATER(status.evictions, 10'000u);
+  CAF_CHECK_GREATER(status.entries, 3000u);
+  CAF_CHECK_LESS(status.capacity_bytes, 16u << 20);
+  // A batch larger than the device gets in by smaller and smaller steps.
+  std::vector<entry> xs;
+  for (int i = 0; i < 20'000; ++i)
+    xs.push_back(make(numbered("m", i), ++version, text));
+  auto report = store.put(xs, false, t0);
+  for (int i = 0; i < 10 && report.failed > 0; ++i) {
+    CAF_CHECK_EQUAL(to_string(report.why.code), "no_space");
+    auto y = make("again", ++version, text);
+    report = store.put({&y, 1}, false, t0);
+  }
+  CAF_CHECK_EQUAL(report.failed, 0u);
+  CAF_CHECK_EQUAL(store.pending_bytes(), 0u);
+}
+
+CAF_TEST(a disk that others fill makes misses but never stale values) {
+  small_device device{dir.path() + "/small"};
+  if (!device.ok)
+    return;
+  compression.enabled = false;
+  opts.max_pending_size = 1 << 20;
+  auto x = lmdb_store::open(opts, compression, device.path);
+  CAF_REQUIRE(x);
+  uut = std::move(*x);
+  put(make("a", 1, "old"));
+  put(make("b", 2, "old"));
+  put(make("c", 3, "old"));
+  device.fill();
+  version_t version = 10;
+  auto large = std::string(5 << 20, 'n'); // more than the reserve
+  auto why = put(make("a", ++version, large)).why;
+  CAF_CHECK_EQUAL(to_string(why.code), "no_space");
+  CAF_CHECK_EQUAL(value("a").size(), 5u << 20); // from memory
+  CAF_CHECK_EQUAL(put(make("b", ++version, "new")).failed, 1u);
+  CAF_CHECK_EQUAL(value("b"), "-"); // no room for it: a marker, or the floor
+  for (int i = 0; i < 3; ++i) {
+    put(make(numbered("n", i), ++version, large));
+    CAF_CHECK_NOT_EQUAL(value("b"), "old");
+    CAF_CHECK_NOT_EQUAL(value("c"), "new");
+  }
+  std::filesystem::remove(device.path + "/others");
+  while (put(make("d", ++version, "new")).failed != 0) {
+    // the first try may still have to give way to what waits
+  }
+  CAF_REQUIRE(uut->flush(t0));
+  uut->sweep(t0, 1000);
+  CAF_CHECK_EQUAL(value("b"), "-");
+  CAF_CHECK_EQUAL(value("d"), "new");
+  CAF_CHECK_EQUAL(uut->pending_bytes(), 0u);
+  CAF_CHECK_EQUAL(count(), status().entries);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
