@@ -16,6 +16,9 @@ constexpr milliseconds longest_wait{50};
 /// Messages taken in a row.
 constexpr int most_messages = 1000;
 
+/// Keys looked at in Redis at once.
+constexpr std::size_t most_looked_at = 500;
+
 /// Pause after a failed attempt to reach the log.
 constexpr std::int64_t retry_ms = 200;
 
@@ -37,7 +40,7 @@ backplane_state::make_behavior(backplane_setup setup) {
   log_.emplace(setup_.redis,
                std::make_shared<redis_topology>(setup_.redis, setup_.servers,
                                                 figures),
-               setup_.opts.channel, figures);
+               setup_.opts.channel, setup_.opts.tracking, figures);
   load_place();
   setup_.gauge->fresh(told_ms_ = tracker_->fresh_ms());
   self_->set_error_handler([](caf::scheduled_actor*, caf::error&) {});
@@ -62,6 +65,13 @@ void backplane_state::tick() {
   if (now >= next_try_) {
     auto fresh = log_->subscribe();
     ok = fresh ? expected<void>{} : fresh.error();
+    if (fresh && *fresh && setup_.opts.tracking
+        && (std::exchange(tracked_, true) || !setup_.place_file.empty())) {
+      log_of("backplane")
+        .warn("changes by strangers may have been missed: "
+              "dropping what is held");
+      drop_everything();
+    }
     if (fresh && (*fresh || now >= next_check_ || tracker_->incomplete()))
       ok = read_log(now);
     if (ok && trouble_)
@@ -107,13 +117,63 @@ void backplane_state::listen(milliseconds limit) {
       return;
     }
     if (!*message)
-      return;
-    take(**message);
+      break;
+    take(**std::move(message));
+  }
+  check_changed();
+}
+
+void backplane_state::take(redis_log::message x) {
+  if (!x.text.empty()) {
+    take_event(x.text);
+  } else if (x.everything) {
+    changed_.clear();
+    log_of("backplane").warn("Redis was flushed: dropping what is held");
+    drop_everything();
+  } else {
+    counters_.tracked += x.changed.size();
+    for (auto& key : x.changed)
+      changed_.insert(std::move(key));
   }
 }
 
-void backplane_state::take(const std::string& message) {
-  auto parsed = parse_backplane_message(message);
+void backplane_state::check_changed() {
+  if (changed_.empty())
+    return;
+  keys all(changed_.begin(), changed_.end());
+  changed_.clear();
+  auto now = setup_.now();
+  for (std::size_t i = 0; i < all.size(); i += most_looked_at) {
+    auto n = std::min(all.size() - i, most_looked_at);
+    auto first = all.begin() + static_cast<std::ptrdiff_t>(i);
+    keys part(first, first + static_cast<std::ptrdiff_t>(n));
+    auto versions = log_->versions_of(part, now);
+    if (!versions) {
+      // The subscription is gone too, and begins with dropping everything.
+      trouble_ = versions.error();
+      next_try_ = 0;
+      ++counters_.failures;
+      return;
+    }
+    for (std::size_t j = 0; j < n; ++j) {
+      auto hash = setup_.view->hash(part[j]);
+      auto version = (*versions)[j];
+      {
+        // Mostly it was this node.
+        auto pinned = setup_.view->pin();
+        auto* node = setup_.view->peek(pinned, part[j], hash, now);
+        if (node && node->version() == version)
+          continue;
+      }
+      ++counters_.strange;
+      auto up_to = version != 0 ? version - 1 : setup_.clock->next(now);
+      forget(setup_.view->shard_of(hash), {{std::move(part[j]), up_to}});
+    }
+  }
+}
+
+void backplane_state::take_event(const std::string& text) {
+  auto parsed = parse_backplane_message(text);
   auto now = backplane_gauge::steady_ms();
   if (!parsed) {
     ++counters_.malformed;
@@ -357,6 +417,8 @@ actor_status backplane_state::status() const {
     {"drops", x.drops},
     {"failures", x.failures},
     {"open_events", open_.size()},
+    {"tracked_changes", x.tracked},
+    {"strange_changes", x.strange},
   };
   auto now = backplane_gauge::steady_ms();
   for (auto& [node, peer] : tracker_->peers())

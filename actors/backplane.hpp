@@ -10,6 +10,11 @@
 /// itself, which it does whenever it restarts empty, that is done only if a
 /// node says that it had announced what is not known here.
 ///
+/// Strangers. With `tracking`, Redis reports which entries anybody changes. Of
+/// those that do not have the version that memory has, what is older than in
+/// Redis is forgotten. Whenever the connection was lost, everything is: nobody
+/// knows what was not reported.
+///
 /// Bound. Once nodes and Redis reach each other, a node has forgotten what
 /// another changed after the time of a message; at the latest, if the channel
 /// loses it, after two beats and a reading of the log. How stale a node may be
@@ -75,7 +80,12 @@ private:
   /// Takes what the channel brings within `limit`.
   void listen(milliseconds limit);
 
-  void take(const std::string& message);
+  void take(redis_log::message x);
+
+  void take_event(const std::string& text);
+
+  /// Looks what is in Redis under keys that it reported as changed.
+  void check_changed();
 
   void act_on(invalidation_event x);
 
@@ -122,6 +132,8 @@ private:
     std::uint64_t gaps = 0;
     std::uint64_t drops = 0;
     std::uint64_t failures = 0;
+    std::uint64_t tracked = 0; ///< changes that Redis reported
+    std::uint64_t strange = 0; ///< of those, not known from events
   };
 
   backplane_actor::pointer self_; ///< the actor
@@ -143,6 +155,8 @@ private:
   std::int64_t told_ms_ = 0; ///< what it says
   /// Likewise, until when old entries may be given away.
   std::pair<std::uint64_t, std::int64_t> promote_{0, 0};
+  std::set<std::string> changed_; ///< reported, not looked at yet
+  bool tracked_ = false;          ///< Redis reported changes before
   bool stopping_ = false;
   failure trouble_; ///< why the log is out of reach
   counters counters_;

@@ -7,6 +7,9 @@ coordinator_state::make_behavior(coordinator_setup setup) {
   setup_ = std::move(setup);
   has_memory_ = !setup_.tiers.empty()
                 && setup_.tiers.front().kind == tier_kind::memory;
+  for (auto& tier : setup_.tiers)
+    if (tier.kind == tier_kind::redis)
+      shared_at_ = static_cast<std::size_t>(&tier - setup_.tiers.data());
   self_->set_error_handler([](caf::scheduled_actor*, caf::error&) {});
   self_->set_exit_handler(
     [this](caf::scheduled_actor*, caf::exit_msg& x) { shut_down(x.reason); });
@@ -21,8 +24,8 @@ coordinator_state::make_behavior(coordinator_setup setup) {
     },
     [this](abandon_atom, const std::string&, std::uint64_t token,
            const failure& why) { abandon(token, why); },
-    [this](fence_atom, const selector& what, version_t up_to) {
-      return raise_fence(what, up_to);
+    [this](fence_atom, const selector& what, version_t up_to, bool everywhere) {
+      return raise_fence(what, up_to, everywhere);
     },
     [this](unfence_atom, version_t up_to) { lower_fence(up_to); },
     [this](forget_atom, const removals& xs) { return forget(xs); },
@@ -42,9 +45,10 @@ coordinator_state::make_behavior(coordinator_setup setup) {
 // -- invalidation -------------------------------------------------------------
 
 caf::result<std::uint64_t> coordinator_state::raise_fence(const selector& what,
-                                                          version_t up_to) {
+                                                          version_t up_to,
+                                                          bool everywhere) {
   ++counters_.invalidations;
-  fences_.raise(what, up_to);
+  fences_.raise(what, up_to, everywhere);
   // Tags of what is being looked up or loaded are not known yet: with a tag
   // every key of the tenant is suspect.
   auto suspect = what;
@@ -110,6 +114,7 @@ actor_status coordinator_state::status() const {
     {"not_kept", counters_.not_kept},
     {"changes", counters_.changes},
     {"locked_changes", counters_.locked},
+    {"lost_swaps", counters_.lost_swaps},
     {"rejected_changes", counters_.rejected},
     {"loads", counters_.loads},
     {"load_waits", counters_.load_waits},

@@ -8,6 +8,11 @@
 /// it walks the tiers with messages, which thereby come after all earlier
 /// changes, and later changes of the key wait until it is done.
 ///
+/// How nodes agree. Where they share a tier, such a change looks there first
+/// and is made there first, on condition that the key is as it was seen; if it
+/// is not, it is judged anew. So of several nodes one wins. While that tier
+/// cannot be asked, each node decides for itself.
+///
 /// How staleness is kept out. A change or an invalidation of a key cuts off the
 /// look-up of that key in flight: those who wait get what it finds, but nothing
 /// is promoted, and whoever asks later starts a new look-up.
@@ -26,6 +31,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace terrace {
@@ -37,6 +43,7 @@ struct coordinator_setup {
   std::vector<tier_handle> tiers;      ///< the chain, for this shard
   std::shared_ptr<hybrid_clock> clock; ///< source of versions
   now_fn now;                          ///< Unix milliseconds
+  shared_tier_actor shared;            ///< tier of several nodes, or null
   lease_actor leases;                  ///< null: this node loads for itself
   milliseconds lease{0};               ///< how long one lasts
   std::string name;                    ///< unique, of this coordinator
@@ -98,6 +105,7 @@ private:
     removals erasures;
     std::vector<std::size_t> put_at;
     std::vector<std::size_t> erased_at;
+    std::optional<std::size_t> made_in; ///< a tier that has them already
   };
 
   /// A group on its way: what its acknowledgements add up to.
@@ -117,6 +125,20 @@ private:
     mutation change;
     apply_ptr request;
     std::size_t index = 0;
+    unsigned lost = 0;        ///< times that another node was faster
+    bool shared_only = false; ///< copies in other tiers are suspect
+  };
+
+  /// Looking for the record of a locked key.
+  struct probing {
+    tier_walk steps;
+    bool shared_asked = false; ///< the shared tier has not got it
+  };
+
+  /// What was seen of a locked key, if the shared tier was asked.
+  struct sighting {
+    version_t there = 0;     ///< in the shared tier; 0: no live record
+    version_t elsewhere = 0; ///< in another tier, as the shared one has none
   };
 
   /// Who waits for a value that somebody loads.
@@ -187,18 +209,35 @@ private:
 
   errc check(const mutation& x) const;
 
+  void touch_key(std::string_view key);
+
+  // -- changing what is there (coordinator_judge.cpp) -------------------------
+
   /// Runs the change at the head of the queue of a locked key.
   void run_locked(const std::string& key);
 
-  /// Looks for the present record of a locked key, tier by tier.
-  void probe(const std::string& key, const std::shared_ptr<tier_walk>& steps);
+  /// Whether the shared tier is to be asked about a locked key.
+  bool asks_shared(const locked_change& x);
+
+  /// Looks in the shared tier for the present record of a locked key.
+  void look(const std::string& key);
+
+  /// Looks for it tier by tier.
+  void probe(const std::string& key, const std::shared_ptr<probing>& x);
+
+  /// Puts a copy of a locked key that another tier has into the shared one,
+  /// which refuses it if another node has deleted the key since.
+  void give_to_shared(const std::string& key, const lookup& copy);
 
   /// Decides the change at the head of the queue, knowing what is there.
-  void judge(const std::string& key, const lookup& present);
+  void judge(const std::string& key, const lookup& present,
+             const std::optional<sighting>& seen);
+
+  /// Makes the change of a locked key in the shared tier if it is still as it
+  /// was seen, and then in the others.
+  void swap(const std::string& key, change_group group, const sighting& seen);
 
   void unlock(const std::string& key);
-
-  void touch_key(std::string_view key);
 
   // -- loading (coordinator_load.cpp) -----------------------------------------
 
@@ -251,7 +290,8 @@ private:
 
   // -- invalidation and life (coordinator.cpp) --------------------------------
 
-  caf::result<std::uint64_t> raise_fence(const selector& what, version_t up_to);
+  caf::result<std::uint64_t> raise_fence(const selector& what, version_t up_to,
+                                         bool everywhere);
 
   void lower_fence(version_t up_to);
 
@@ -275,6 +315,7 @@ private:
     std::uint64_t not_kept = 0;
     std::uint64_t changes = 0;
     std::uint64_t locked = 0;
+    std::uint64_t lost_swaps = 0; ///< another node was faster
     std::uint64_t rejected = 0;
     std::uint64_t loads = 0;
     std::uint64_t load_waits = 0;
@@ -288,6 +329,7 @@ private:
   coordinator_actor::pointer self_;             ///< the actor
   coordinator_setup setup_;                     ///< configuration and tiers
   bool has_memory_ = false;                     ///< the chain begins with L1
+  std::size_t shared_at_ = 0;                   ///< shared tier, in the chain
   single_flight<fetch_waiter> flights_;         ///< look-ups in flight
   std::map<std::uint64_t, walk> walks_;         ///< by number, oldest first
   std::uint64_t last_walk_ = 0;                 ///< number of the latest walk

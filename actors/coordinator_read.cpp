@@ -100,7 +100,7 @@ void coordinator_state::finish(std::uint64_t id) {
     if (x.hit()) {
       x.from = setup_.tiers[steps.found_in(i)].kind;
       setup_.clock->observe(x.data.version, now);
-      if (fences_.hide(flight.key, x.data))
+      if (fences_.hide(flight.key, x.data, x.from))
         x = lookup::missed();
       else if (flight.keep)
         keep[i] = true;

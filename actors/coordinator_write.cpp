@@ -1,4 +1,5 @@
-// The coordinator's changes: versions, groups, locks of keys, write-through.
+// The coordinator's changes: versions, groups, write-through. Those that depend
+// on what is there are in coordinator_judge.cpp.
 
 #include "actors/coordinator.hpp"
 
@@ -7,29 +8,6 @@
 namespace terrace {
 
 namespace {
-
-/// True if the outcome does not depend on what is there.
-bool is_plain(const mutation& x) {
-  return x.when == mutation::condition::always && !x.want_old && !x.keep_expiry
-         && x.what != mutation::op::expire;
-}
-
-/// Whether an `expire` may replace the deadline `present` by `wanted`.
-bool may_expire(mutation::condition when, std::int64_t present,
-                std::int64_t wanted) {
-  switch (when) {
-    case mutation::condition::if_absent:
-      return present == 0;
-    case mutation::condition::if_present:
-      return present != 0;
-    case mutation::condition::if_later:
-      return present != 0 && (wanted == 0 || wanted > present);
-    case mutation::condition::if_earlier:
-      return wanted != 0 && (present == 0 || wanted < present);
-    default:
-      return true;
-  }
-}
 
 constexpr auto nobody = static_cast<std::size_t>(-1);
 
@@ -59,7 +37,7 @@ caf::result<mutation_results> coordinator_state::apply(mutations xs) {
       ++counters_.locked;
       ++request->open;
       lock->second.push_back({std::move(x), request, i});
-    } else if (is_plain(x)) {
+    } else if (x.is_plain()) {
       add(group, request, i, std::move(x));
     } else {
       // What it depends on must have been sent before it looks.
@@ -142,8 +120,11 @@ void coordinator_state::send(change_group& group, const apply_ptr& request,
   sent->request = request;
   sent->put_at = std::move(group.put_at);
   sent->unlocks = std::move(unlocks);
+  sent->accepted = group.made_in.has_value();
   entry_batch shared;
   for (std::size_t tier = 0; tier < setup_.tiers.size(); ++tier) {
+    if (group.made_in == tier)
+      continue;
     if (!group.puts.empty())
       send_puts(group, tier, shared, sent);
     send_erasures(group, tier, sent);
@@ -256,106 +237,6 @@ void coordinator_state::acknowledge(const apply_ptr& request) {
   else
     request->promise.deliver(std::move(request->results));
   quit_if_idle();
-}
-
-// -- locks --------------------------------------------------------------------
-
-void coordinator_state::run_locked(const std::string& key) {
-  auto& head = locks_.at(key).front();
-  if (is_plain(head.change)) {
-    change_group group;
-    auto request = head.request;
-    add(group, request, head.index, std::move(head.change));
-    send(group, request, key);
-    return;
-  }
-  probe(key, std::make_shared<tier_walk>(keys{key}, 0, setup_.tiers.size()));
-}
-
-void coordinator_state::probe(const std::string& key,
-                              const std::shared_ptr<tier_walk>& steps) {
-  auto step = steps->next(
-    [this](std::size_t tier, std::size_t n) { return usable(tier, n); });
-  if (!step) {
-    judge(key, steps->results().front());
-    return;
-  }
-  self_
-    ->request(setup_.tiers[step->tier].actor, caf::infinite, fetch_atom_v,
-              std::move(step->missing))
-    .then(
-      [this, key, steps](lookups& xs) {
-        steps->answer(std::move(xs));
-        probe(key, steps);
-      },
-      [this, key, steps](caf::error& why) {
-        steps->fail(to_failure(why).code);
-        probe(key, steps);
-      });
-}
-
-void coordinator_state::judge(const std::string& key, const lookup& present) {
-  // A tier that cannot be asked counts as not having the key: a cache that
-  // keeps answering is worth more here than one that refuses.
-  auto& head = locks_.at(key).front();
-  auto request = head.request;
-  auto index = head.index;
-  auto x = std::move(head.change);
-  auto now = setup_.now();
-  const bool there = present.hit() && !present.data.expired(now)
-                     && !fences_.hide(key, present.data);
-  if (present.hit())
-    setup_.clock->observe(present.data.version, now);
-  auto& result = request->results[index];
-  result.had_old = there;
-  if (there && x.want_old)
-    result.old = present.data;
-  bool apply = true;
-  switch (x.what) {
-    case mutation::op::put:
-      if (x.when == mutation::condition::if_absent)
-        apply = !there;
-      else if (x.when == mutation::condition::if_present)
-        apply = there;
-      if (x.keep_expiry)
-        x.expires_ms = there ? present.data.expires_ms : 0;
-      break;
-    case mutation::op::erase:
-      apply = there;
-      break;
-    case mutation::op::expire:
-      apply = there && may_expire(x.when, present.data.expires_ms, x.expires_ms)
-              && (x.expires_ms != 0 || present.data.expires_ms != 0);
-      if (apply) {
-        x.what = mutation::op::put;
-        x.keep_expiry = true; // the deadline given stands, no default
-        x.value = present.data.value;
-        x.tags = present.data.tags;
-        x.compress = present.data.compress;
-      }
-      break;
-  }
-  if (!apply) {
-    unlock(key);
-    return;
-  }
-  change_group group;
-  add(group, request, index, std::move(x));
-  result.applied = true;
-  send(group, request, key);
-}
-
-void coordinator_state::unlock(const std::string& key) {
-  // `key` may live in what is erased below.
-  auto name = key;
-  auto i = locks_.find(name);
-  auto request = std::move(i->second.front().request);
-  i->second.pop_front();
-  if (i->second.empty())
-    locks_.erase(i);
-  else
-    run_locked(name);
-  acknowledge(request);
 }
 
 } // namespace terrace

@@ -63,7 +63,7 @@ caf::result<invalidation_report> invalidator_state::start(const selector& what,
       purge_shared(x);
   };
   for (auto& to : coordinators_)
-    self_->request(to, caf::infinite, fence_atom_v, what, x->up_to)
+    self_->request(to, caf::infinite, fence_atom_v, what, x->up_to, everywhere)
       .then(purged, [this, x](caf::error&) {
         if (--x->open == 0)
           purge_shared(x);

@@ -143,6 +143,10 @@ void redis_tier_state::start_writing(slot& on) {
     start(on, gather_stores(on, *store));
   } else if (auto* remove = std::get_if<remove_request>(&first)) {
     start(on, gather_removes(on, *remove));
+  } else if (auto* swap = std::get_if<swap_request>(&first)) {
+    start(on, gather_swaps(on, *swap));
+  } else if (auto* look = std::get_if<look_request>(&first)) {
+    start(on, gather_looks(on, *look));
   } else if (auto* purge = std::get_if<purge_request>(&first)) {
     start(on, purge_job{purge->what, purge->up_to, purge->cursor, false, {}});
   } else if (auto* replay = std::get_if<replay_request>(&first)) {
@@ -191,6 +195,35 @@ remove_job redis_tier_state::gather_removes(slot& on, const remove_request& x) {
       break;
     job.gone.insert(job.gone.end(), next->gone.begin(), next->gone.end());
     on.requests.push_back(pop(writes_));
+  }
+  return job;
+}
+
+swap_job redis_tier_state::gather_swaps(slot& on, swap_request& x) {
+  swap_job job;
+  job.changes.push_back(std::move(x.change));
+  auto bytes = job.changes.back().change.data.value.size();
+  while (!writes_.empty() && bytes < max_merged_bytes
+         && job.changes.size() < setup_.opts.max_batch) {
+    if (!std::holds_alternative<swap_request>(writes_.front()))
+      break;
+    on.requests.push_back(pop(writes_));
+    auto& next = std::get<swap_request>(on.requests.back());
+    job.changes.push_back(std::move(next.change));
+    bytes += job.changes.back().change.data.value.size();
+  }
+  return job;
+}
+
+fetch_job redis_tier_state::gather_looks(slot& on, look_request& x) {
+  fetch_job job;
+  job.wanted.push_back(std::move(x.key));
+  while (!writes_.empty() && job.wanted.size() < setup_.opts.max_batch) {
+    if (!std::holds_alternative<look_request>(writes_.front()))
+      break;
+    on.requests.push_back(pop(writes_));
+    job.wanted.push_back(
+      std::move(std::get<look_request>(on.requests.back()).key));
   }
   return job;
 }

@@ -85,10 +85,21 @@ struct lease_request {
   caf::typed_response_promise<std::uint64_t> promise;
 };
 
+struct swap_request {
+  guarded_change change; ///< moved into the job when that starts
+  caf::typed_response_promise<bool> promise;
+};
+
+/// A look-up among the changes.
+struct look_request {
+  std::string key;
+  caf::typed_response_promise<lookup> promise;
+};
+
 using redis_request
   = std::variant<fetch_request, store_request, remove_request, purge_request,
                  page_request, count_request, replay_request, probe_request,
-                 beat_request, lease_request>;
+                 beat_request, lease_request, swap_request, look_request>;
 
 /// Look-ups or writes in a request, for the bound on what may wait.
 inline std::size_t weight_of(const redis_request& x) noexcept {

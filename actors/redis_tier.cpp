@@ -58,6 +58,8 @@ redis_tier_state::make_behavior(redis_tier_setup setup) {
     [this](release_atom, std::string& key, std::string& owner) {
       release(std::move(key), std::move(owner));
     },
+    [this](look_atom, std::string& key) { return look(std::move(key)); },
+    [this](swap_atom, guarded_change& x) { return swap(std::move(x)); },
     [this](forget_atom, const removals& xs) {
       for (auto& x : xs)
         missed_->supersede(x.key, x.version + 1);
@@ -119,6 +121,27 @@ void redis_tier_state::release(std::string key, std::string owner) {
   take(writes_, lease_request{std::move(key), std::move(owner), {}, {}});
 }
 
+caf::result<lookup> redis_tier_state::look(std::string key) {
+  auto promise = self_->make_response_promise<lookup>();
+  take(writes_, look_request{std::move(key), promise});
+  return promise;
+}
+
+caf::result<bool> redis_tier_state::swap(guarded_change x) {
+  if (x.seen == 0 && missed_->hides_any()) {
+    // What is there may be hidden. It does not count as far as that goes for
+    // all keys; for the sake of one, it has to be made up for first.
+    x.hidden = missed_->floor();
+    record next;
+    next.version = x.hidden + 1;
+    if (missed_->hides(x.change.key, next))
+      return make_error(errc::unavailable, "an earlier change was missed");
+  }
+  auto promise = self_->make_response_promise<bool>();
+  take(writes_, swap_request{std::move(x), promise});
+  return promise;
+}
+
 caf::result<std::uint64_t> redis_tier_state::purge(const selector& what,
                                                    version_t up_to) {
   auto promise = self_->make_response_promise<std::uint64_t>();
@@ -165,6 +188,10 @@ void redis_tier_state::supersede(const redis_request& x) {
   } else if (auto* gone = std::get_if<remove_request>(&x)) {
     for (auto& one : gone->gone)
       missed_->supersede(one.key, one.version + 1);
+  } else if (auto* swap = std::get_if<swap_request>(&x)) {
+    auto& one = swap->change.change;
+    missed_->supersede(one.key,
+                       one.data.version + (swap->change.erases ? 1 : 0));
   } else if (auto* purge = std::get_if<purge_request>(&x)) {
     missed_->supersede(purge->what, purge->up_to);
   }
@@ -186,6 +213,8 @@ void redis_tier_state::answer(std::vector<redis_request>& to, redis_job& job) {
     answer_store(to, stored->outcomes, job.why);
   } else if (auto* removed = std::get_if<remove_job>(&job.task)) {
     answer_remove(to, *removed, job.why);
+  } else if (auto* swapped = std::get_if<swap_job>(&job.task)) {
+    answer_swaps(to, *swapped, job.why);
   } else if (auto* replayed = std::get_if<replay_job>(&job.task)) {
     replay_done(replayed->changes, job.why, job.local);
   } else if (job.why) {
@@ -212,6 +241,11 @@ void redis_tier_state::answer(std::vector<redis_request>& to, redis_job& job) {
 void redis_tier_state::answer_fetch(std::vector<redis_request>& to,
                                     fetch_job& done) {
   auto& found = done.found;
+  if (std::holds_alternative<look_request>(to.front())) {
+    for (std::size_t i = 0; i < to.size(); ++i)
+      std::get<look_request>(to[i]).promise.deliver(std::move(found[i]));
+    return;
+  }
   auto now = self_->clock().now();
   if (to.size() == 1) {
     deliver(std::get<fetch_request>(to.front()), std::move(found), now);
@@ -274,6 +308,18 @@ void redis_tier_state::answer_remove(std::vector<redis_request>& to,
     else
       counters_.removes += request.gone.size();
     request.promise.deliver(std::move(report));
+  }
+}
+
+void redis_tier_state::answer_swaps(std::vector<redis_request>& to,
+                                    const swap_job& done, const failure& why) {
+  using outcome = redis_store::swap_outcome;
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    auto what = done.outcomes[i];
+    if (what == outcome::failed)
+      fail(to[i], why);
+    else
+      std::get<swap_request>(to[i]).promise.deliver(what == outcome::made);
   }
 }
 
@@ -372,6 +418,14 @@ void redis_tier_state::fail(redis_request& x, const failure& why) {
     void operator()(lease_request& x) {
       if (x.promise.pending())
         x.promise.deliver(make_error(why));
+    }
+
+    void operator()(swap_request& x) {
+      x.promise.deliver(make_error(why));
+    }
+
+    void operator()(look_request& x) {
+      x.promise.deliver(lookup::failed(why.code));
     }
   };
   std::visit(visitor{*this, why}, x);

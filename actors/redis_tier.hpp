@@ -46,18 +46,19 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(terrace::node_beat_ptr)
 
 namespace terrace {
 
-using redis_tier_actor = tier_actor::extend_with<lease_actor>::extend<
-  // Publishes a sign of life of this node when all changes that came before
-  // have been made, or noted as missed. True if it was published.
-  caf::replies_to<beat_atom, node_beat_ptr>::with<bool>,
-  // Another node changed or purged this: older changes that wait to be made up
-  // for are not. Answers how many waited.
-  caf::replies_to<forget_atom, removals>::with<std::uint64_t>,
-  caf::replies_to<forget_atom, selector, version_t>::with<std::uint64_t>,
-  // Looks after connections and time limits; sent by the actor to itself.
-  caf::reacts_to<tick_atom>,
-  // Gives what waits to the connections; likewise.
-  caf::reacts_to<flush_atom>>;
+using redis_tier_actor = tier_actor::extend_with<lease_actor>::
+  extend_with<shared_tier_actor>::extend<
+    // Publishes a sign of life of this node when all changes that came before
+    // have been made, or noted as missed. True if it was published.
+    caf::replies_to<beat_atom, node_beat_ptr>::with<bool>,
+    // Another node changed or purged this: older changes that wait to be made
+    // up for are not. Answers how many waited.
+    caf::replies_to<forget_atom, removals>::with<std::uint64_t>,
+    caf::replies_to<forget_atom, selector, version_t>::with<std::uint64_t>,
+    // Looks after connections and time limits; sent by the actor to itself.
+    caf::reacts_to<tick_atom>,
+    // Gives what waits to the connections; likewise.
+    caf::reacts_to<flush_atom>>;
 
 /// What the tier is made of. Tests put in workers of their own.
 struct redis_tier_setup {
@@ -116,6 +117,10 @@ private:
 
   void release(std::string key, std::string owner);
 
+  caf::result<lookup> look(std::string key);
+
+  caf::result<bool> swap(guarded_change x);
+
   caf::result<std::uint64_t> purge(const selector& what, version_t up_to);
 
   caf::result<key_page> list(list_request wanted);
@@ -151,6 +156,9 @@ private:
 
   void answer_remove(std::vector<redis_request>& to, const remove_job& done,
                      const failure& why);
+
+  void answer_swaps(std::vector<redis_request>& to, const swap_job& done,
+                    const failure& why);
 
   void answer_purge(redis_request& to, redis_store::purge_page& page);
 
@@ -194,6 +202,10 @@ private:
   store_job gather_stores(slot& on, const store_request& x);
 
   remove_job gather_removes(slot& on, const remove_request& x);
+
+  swap_job gather_swaps(slot& on, swap_request& x);
+
+  fetch_job gather_looks(slot& on, look_request& x);
 
   void start(slot& on, decltype(redis_job::task) task);
 

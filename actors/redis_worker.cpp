@@ -126,6 +126,11 @@ void redis_worker_state::run(lease_job& x, redis_job& job) {
   }
 }
 
+void redis_worker_state::run(swap_job& x, redis_job& job) {
+  x.outcomes = store_->swap_each(x.changes, job.now_ms);
+  job.why = store_->last_failure();
+}
+
 redis_worker_actor::behavior_type
 redis_worker(redis_worker_actor::stateful_pointer<redis_worker_state> self,
              redis_worker_setup setup) {

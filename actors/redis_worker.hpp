@@ -71,11 +71,17 @@ struct lease_job {
   std::uint64_t held_ms = 0; ///< by another one
 };
 
+/// Changes with a condition each.
+struct swap_job {
+  std::vector<guarded_change> changes;
+  std::vector<redis_store::swap_outcome> outcomes; ///< one per change
+};
+
 /// Work for a worker. It goes to the worker and comes back with the results. In
 /// between, the tier may read what it asked for, and nothing else.
 struct redis_job {
   std::variant<fetch_job, store_job, remove_job, purge_job, list_job,
-               replay_job, probe_job, beat_job, lease_job>
+               replay_job, probe_job, beat_job, lease_job, swap_job>
     task;
   std::int64_t now_ms = 0;
   failure why; ///< why the job failed, wholly or in part
@@ -146,6 +152,8 @@ private:
   void run(beat_job& x, redis_job& job);
 
   void run(lease_job& x, redis_job& job);
+
+  void run(swap_job& x, redis_job& job);
 
   redis_worker_actor::pointer self_;   ///< the actor
   std::unique_ptr<redis_store> store_; ///< the connection

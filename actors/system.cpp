@@ -133,6 +133,12 @@ expected<void> node::parts::open_tiers() {
         all_tiers.push_back(memory.back());
       }
     } else if (tier_name == to_string(tier_kind::redis) && opts.redis.enabled) {
+      if (opts.backplane.enabled && opts.backplane.tracking
+          && (opts.redis.mode == "cluster" || opts.redis.mode == "sharded"))
+        return failure{errc::invalid_argument,
+                       "backplane.tracking needs one Redis server, "
+                       "redis.mode is \""
+                         + opts.redis.mode + '"'};
       if (opts.backplane.enabled) {
         announcer = std::make_shared<redis_announcer>();
         announcer->node = random_name();
@@ -175,6 +181,8 @@ void node::parts::spawn_core() {
     setup.clock = clock;
     setup.now = core->now;
     auto redis = find(tier_kind::redis);
+    if (redis && announcer)
+      setup.shared = caf::actor_cast<shared_tier_actor>(redis);
     if (redis && config->redis.lease.count() > 0) {
       setup.leases = caf::actor_cast<lease_actor>(redis);
       setup.lease = config->redis.lease;

@@ -306,6 +306,8 @@ constexpr option_info table[] = {
           "Time between two looks at the log."),
   bounded(TERRACE_OPTION(backplane, peer_timeout), 1000, 24 * hour,
           "A node silent for this long is taken for gone."),
+  flag(TERRACE_OPTION(backplane, tracking),
+       "Notice what other programs delete or replace in Redis itself."),
 
   flag(TERRACE_OPTION(disk, enabled), "Use L3."),
   bounded(TERRACE_OPTION(disk, path), 0, longest_path,

@@ -125,6 +125,8 @@ struct backplane_options {
   milliseconds check_interval{5000};
   /// A node that is silent for this long is taken for gone.
   milliseconds peer_timeout{600000};
+  /// Whether to notice what other programs change in Redis itself.
+  bool tracking = false;
 
   friend bool operator==(const backplane_options&, const backplane_options&)
     = default;

@@ -47,6 +47,14 @@ using lease_actor = caf::typed_actor<
   // Gives it back, after all changes sent before.
   caf::reacts_to<release_atom, std::string, std::string>>;
 
+/// A tier that several nodes share, for changes that depend on what is there.
+using shared_tier_actor = caf::typed_actor<
+  // What is under a key once all changes sent before are made.
+  caf::replies_to<look_atom, std::string>::with<lookup>,
+  // True: the change is made. False: it is not, as somebody else changed the
+  // key. An error: nobody knows; the sender has to send it as any other.
+  caf::replies_to<swap_atom, guarded_change>::with<bool>>;
+
 /// Owner of the order of operations on the keys of one shard.
 using coordinator_actor = caf::typed_actor<
   // Walks the tiers for keys that the caller did not find in memory.
@@ -63,8 +71,9 @@ using coordinator_actor = caf::typed_actor<
   // Ends a duty without a value: key, token, reason.
   caf::reacts_to<abandon_atom, std::string, std::uint64_t, failure>,
   // Begins an invalidation: purges memory, and until `unfence` keeps loads in
-  // flight from bringing back what the selector means up to the version.
-  caf::replies_to<fence_atom, selector, version_t>::with<std::uint64_t>,
+  // flight from bringing back what the selector means up to the version. False:
+  // another node began it, and the tier that both share is purged already.
+  caf::replies_to<fence_atom, selector, version_t, bool>::with<std::uint64_t>,
   caf::reacts_to<unfence_atom, version_t>,
   // Another node changed keys: what tiers of this node alone hold of them, up
   // to the versions, is deleted, and look-ups in flight do not bring it back.

@@ -39,6 +39,12 @@ struct mutation {
   std::vector<std::string> tags; ///< put
   bool compress = true;          ///< put: tiers may compress the value
 
+  /// True if the outcome does not depend on what is there.
+  bool is_plain() const noexcept {
+    return when == condition::always && !want_old && !keep_expiry
+           && what != op::expire;
+  }
+
   friend bool operator==(const mutation&, const mutation&) = default;
 };
 

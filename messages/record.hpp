@@ -116,6 +116,25 @@ typename Inspector::result_type inspect(Inspector& f, removal& x) {
 
 using removals = std::vector<removal>;
 
+/// A change of one key for a tier that several nodes share, to be made only if
+/// nobody else has changed the key since its author looked.
+struct guarded_change {
+  entry change;            ///< of a deletion, key and version only
+  bool erases = false;     ///< it is a deletion
+  version_t seen = 0;      ///< of the live record there; 0: there was none
+  version_t elsewhere = 0; ///< of the copy seen in another tier; 0: none
+  /// Records up to here do not count: the tier is behind. For its own use.
+  version_t hidden = 0;
+
+  friend bool operator==(const guarded_change&, const guarded_change&)
+    = default;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, guarded_change& x) {
+  return f(x.change, x.erases, x.seen, x.elsewhere, x.hidden);
+}
+
 /// What a look-up found. A miss is not an error; an error is not a miss.
 struct lookup {
   enum class outcome : std::uint8_t { miss, hit, error };

@@ -20,9 +20,11 @@ namespace terrace {
 /// single-owner.
 class fences {
 public:
-  /// Hides what `what` selects with a version of at most `up_to`.
-  void raise(selector what, version_t up_to) {
-    xs_.push_back({std::move(what), up_to, raised});
+  /// Hides what `what` selects with a version of at most `up_to`. If another
+  /// node began the invalidation, the tier that both share is purged already
+  /// (`everywhere` is false), and what it answers is not hidden.
+  void raise(selector what, version_t up_to, bool everywhere) {
+    xs_.push_back({std::move(what), up_to, raised, everywhere});
   }
 
   /// `latest_walk`: number of the walk that began last.
@@ -38,9 +40,11 @@ public:
     std::erase_if(xs_, [=](auto& x) { return x.until_walk < oldest_walk; });
   }
 
-  bool hide(std::string_view key, const record& x) const {
+  bool hide(std::string_view key, const record& x, tier_kind from) const {
+    auto shared = from == tier_kind::redis;
     return std::any_of(xs_.begin(), xs_.end(), [&](auto& f) {
-      return x.version <= f.up_to && f.what.matches(key, x.tags);
+      return x.version <= f.up_to && (f.everywhere || !shared)
+             && f.what.matches(key, x.tags);
     });
   }
 
@@ -55,6 +59,7 @@ private:
     selector what;
     version_t up_to;
     std::uint64_t until_walk;
+    bool everywhere;
   };
 
   std::vector<fence> xs_;

@@ -29,11 +29,11 @@ constexpr std::size_t keys_per_event = 128;
 
 } // namespace
 
-void redis_store::append_settings(bool if_absent, std::int64_t now_ms,
-                                  const std::string& event,
+void redis_store::append_settings(std::string_view condition,
+                                  std::int64_t now_ms, const std::string& event,
                                   const std::string& purge, std::string& out) {
   append_redis_argument(out, std::to_string(now_ms));
-  append_redis_argument(out, if_absent ? "1" : "0");
+  append_redis_argument(out, condition);
   append_redis_argument(out, event);
   append_redis_argument(out, announcer_ ? announcer_->channel : "");
   append_redis_argument(out, log_name_);
@@ -49,7 +49,7 @@ void redis_store::append_bare(redis_pipeline& to, const std::string& event,
   for (auto text : {std::string_view{"EVALSHA"}, std::string_view{script_},
                     std::string_view{"0"}})
     append_redis_argument(to.bytes, text);
-  append_settings(false, 0, event, purge, to.bytes);
+  append_settings("0", 0, event, purge, to.bytes);
 }
 
 // -- events -------------------------------------------------------------------
@@ -75,7 +75,7 @@ void redis_store::announce_apart(std::span<const change> xs, bool if_absent,
   if (router_.undivided() || !announces(xs, if_absent))
     return;
   for (auto& x : xs)
-    if (outcomes[x.index] != 'f')
+    if (outcomes[x.index] != 'f' && !(x.guard && outcomes[x.index] == 'r'))
       keep_for_event({*x.key, x.version});
   // The changes were made, whatever becomes of this.
   auto before = last_failure_;

@@ -10,9 +10,10 @@ struct redis_store::change {
   const std::string* key = nullptr;
   const record* data = nullptr;
   version_t version = 0;
-  bool only_records = false; ///< leave what is not a record alone
-  std::uint32_t place = 0;   ///< where the key is
-  std::size_t index = 0;     ///< where its outcome goes
+  bool only_records = false;             ///< leave what is not a record alone
+  const guarded_change* guard = nullptr; ///< null: there is no condition
+  std::uint32_t place = 0;               ///< where the key is
+  std::size_t index = 0;                 ///< where its outcome goes
 };
 
 } // namespace terrace

@@ -3,7 +3,12 @@
 /// One connection subscribes, another reads the stream, both at the server that
 /// has the stream. Announcing is done by `redis_store`.
 ///
-/// Sources: redis.io, commands SUBSCRIBE, XRANGE, XINFO STREAM, XADD.
+/// With `track`, the subscriber also has Redis report which entries anybody
+/// changes, deletes, or lets expire. That says nothing of versions, so who
+/// hears it looks what is there.
+///
+/// Sources: redis.io, commands SUBSCRIBE, XRANGE, XINFO STREAM, XADD, CLIENT
+/// TRACKING, "Client-side caching in Redis".
 #pragma once
 
 #include "config/options.hpp"
@@ -42,16 +47,27 @@ public:
     bool done = true;                ///< there are no more
   };
 
+  /// What the connection brought.
+  struct message {
+    std::string text;        ///< as published; empty: Redis reports changes
+    keys changed;            ///< of ours
+    bool everything = false; ///< all may have changed
+  };
+
   redis_log(const redis_options& opts, std::shared_ptr<redis_topology> topology,
-            std::string channel, std::shared_ptr<redis_figures> figures);
+            std::string channel, bool track,
+            std::shared_ptr<redis_figures> figures);
 
   /// Subscribes if that is not done. True if it had to be: what was published
   /// before is not received.
   expected<bool> subscribe();
 
-  /// The next message of the channel, or nothing within `limit`. Needs a
-  /// subscription.
-  expected<std::optional<std::string>> receive(milliseconds limit);
+  /// The next message, or nothing within `limit`. Needs a subscription.
+  expected<std::optional<message>> receive(milliseconds limit);
+
+  /// Of each key the version of the live record in Redis; zero: there is none.
+  expected<std::vector<version_t>> versions_of(const keys& xs,
+                                               std::int64_t now_ms);
 
   /// Appends `event` and returns its place: the log exists then.
   expected<log_place> append(const std::string& event);
@@ -68,6 +84,12 @@ public:
   expected<page> read_after(const log_place& place);
 
 private:
+  /// Has Redis report changes of entries to the subscriber.
+  expected<void> track();
+
+  /// One exchange on the subscriber's connection before it subscribes.
+  expected<redis_reply> tell(const redis_pipeline& x);
+
   /// Sends one command by the second connection; null on failure.
   const redis_reply* ask(std::initializer_list<std::string_view> command,
                          redis_reply::kind wanted);
@@ -75,6 +97,8 @@ private:
   failure fail(failure why);
 
   std::string channel_;
+  bool track_;
+  redis_keys names_;
   std::string log_name_;
   std::shared_ptr<redis_figures> figures_;
   redis_options opts_;

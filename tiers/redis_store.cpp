@@ -7,6 +7,8 @@
 #include "tiers/redis_script.hpp"
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <new>
 
 namespace terrace {
@@ -21,6 +23,19 @@ constexpr std::size_t bytes_per_command = 1 << 20;
 
 /// Redis refuses expiries that overflow; a century is never in anyone's way.
 constexpr std::int64_t longest_life_ms = 100ll * 365 * 24 * 3600 * 1000;
+
+std::string hex_of(version_t x) {
+  char text[17];
+  std::snprintf(text, sizeof(text), "%016" PRIx64, x);
+  return text;
+}
+
+/// As the script reads it.
+std::string condition_of(const guarded_change& x) {
+  if (x.seen != 0)
+    return '=' + hex_of(x.seen);
+  return '-' + hex_of(x.hidden) + (x.elsewhere != 0 ? hex_of(x.elsewhere) : "");
+}
 
 /// Orders what has a place by that.
 struct by_place {
@@ -211,6 +226,26 @@ redis_store::remove_each(std::span<const removal> xs, std::int64_t now_ms) {
   return result;
 }
 
+std::vector<redis_store::swap_outcome>
+redis_store::swap_each(std::span<const guarded_change> xs,
+                       std::int64_t now_ms) {
+  std::vector<change> changes;
+  changes.reserve(xs.size());
+  for (auto& x : xs) {
+    auto& [key, data, cost_us] = x.change;
+    const bool fits = !x.erases && data.value.size() <= opts_.max_value_size
+                      && !data.expired(now_ms);
+    changes.push_back({&key, fits ? &data : nullptr, data.version});
+    changes.back().guard = &x;
+  }
+  std::vector<swap_outcome> result;
+  for (auto x : run(changes, false, now_ms))
+    result.push_back(x == 'f'   ? swap_outcome::failed
+                     : x == 'r' ? swap_outcome::lost
+                                : swap_outcome::made);
+  return result;
+}
+
 expected<std::uint64_t> redis_store::remove_records(const keys& xs,
                                                     version_t up_to,
                                                     std::int64_t now_ms) {
@@ -309,7 +344,9 @@ std::vector<std::size_t> redis_store::encode(std::span<const change> xs,
     names.clear();
     arguments.clear();
     std::size_t n = 0;
-    for (auto& x : first_of_place(xs, router_.keys_per_command())) {
+    // The condition is that of the command.
+    auto* guard = xs.front().guard;
+    for (auto& x : first_of_place(xs, guard ? 1 : router_.keys_per_command())) {
       append_redis_argument(names, names_.name_of(*x.key));
       append_change(x, now_ms, arguments);
       ++n;
@@ -324,8 +361,10 @@ std::vector<std::size_t> redis_store::encode(std::span<const change> xs,
     append_redis_argument(out, script_);
     append_redis_argument(out, std::to_string(n));
     out += names;
-    append_settings(if_absent, now_ms, event_of(xs.first(n), if_absent), {},
-                    out);
+    append_settings(guard       ? condition_of(*guard)
+                    : if_absent ? "1"
+                                : "0",
+                    now_ms, event_of(xs.first(n), if_absent), {}, out);
     out += arguments;
     sizes.push_back(n);
     xs = xs.subspan(n);

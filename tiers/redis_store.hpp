@@ -70,6 +70,9 @@ public:
   /// What became of one removal of a batch; `existed`: a live record was there.
   enum class remove_outcome : std::uint8_t { existed, absent, failed };
 
+  /// What became of a guarded change; `lost`: it found something else.
+  enum class swap_outcome : std::uint8_t { made, lost, failed };
+
   /// A step of a purge. Pass `next` back until `done`.
   struct purge_page {
     std::uint64_t removed = 0;
@@ -139,6 +142,11 @@ public:
   /// Like `remove`, with one outcome per key.
   std::vector<remove_outcome> remove_each(std::span<const removal> xs,
                                           std::int64_t now_ms);
+
+  /// Makes changes of which each holds only if nobody else has changed the key.
+  /// One that failed may have been made.
+  std::vector<swap_outcome> swap_each(std::span<const guarded_change> xs,
+                                      std::int64_t now_ms);
 
   /// One bounded step of a purge: about `budget` keys are looked at. Begin with
   /// an empty cursor. The last step announces it.
@@ -219,8 +227,7 @@ private:
 
   void append_change(const change& x, std::int64_t now_ms, std::string& out);
 
-  // -- announcing (redis_announce.cpp)
-  // -----------------------------------------
+  // -- announcing (redis_announce.cpp) ----------------------------------------
 
   /// Runs the script to announce `x`.
   expected<void> announce(invalidation_event x);
@@ -233,7 +240,7 @@ private:
                    const std::string& purge);
 
   /// Appends those arguments of the script that come before the changes.
-  void append_settings(bool if_absent, std::int64_t now_ms,
+  void append_settings(std::string_view condition, std::int64_t now_ms,
                        const std::string& event, const std::string& purge,
                        std::string& out);
 

@@ -77,6 +77,46 @@ CAF_TEST(what another program publishes is forgotten everywhere) {
   CAF_CHECK_EQUAL(a.figure("malformed_messages"), 1u);
 }
 
+CAF_TEST(what strangers do to entries is noticed where that is wanted) {
+  b.opts.backplane.tracking = true;
+  b.start();
+  CAF_REQUIRE(b.catches_up());
+  share("deleted", "x");
+  share("spoilt", "x");
+  share("renamed", "x");
+  share("kept", "x");
+  server.run_command({"DEL", "terrace:0:deleted"});
+  server.run_command({"SET", "terrace:0:spoilt", "no record"});
+  server.run_command({"RENAME", "terrace:0:renamed", "elsewhere"});
+  server.run_command({"SET", "other", "x"});
+  CAF_CHECK(becomes(b, "deleted", "(miss)"));
+  CAF_CHECK(eventually([&] { return b.get("spoilt") != "x"; }));
+  CAF_CHECK(becomes(b, "renamed", "(miss)"));
+  CAF_CHECK_EQUAL(b.get("kept"), "x");
+  CAF_CHECK_EQUAL(a.get("deleted"), "x"); // it does not want it
+  CAF_CHECK(b.figure("strange_changes") >= 3);
+  // What a node writes itself stays in its memory.
+  auto before = b.figure("forgotten", "coordinator.0");
+  for (int i = 0; i < 100; ++i)
+    CAF_REQUIRE(b.cache().set("own" + std::to_string(i), "x"));
+  CAF_CHECK(eventually([&] { return b.figure("tracked_changes") >= 100; }));
+  CAF_CHECK(b.figure("forgotten", "coordinator.0") < before + 50);
+  server.run_command({"FLUSHDB"});
+  CAF_CHECK(becomes(b, "kept", "(miss)"));
+}
+
+CAF_TEST(after an interruption changes by strangers are not taken for none) {
+  b.opts.backplane.tracking = true;
+  b.start();
+  share("k", "x");
+  b.proxy.set(partition_proxy::state::closed);
+  CAF_CHECK(eventually([&] { return b.figure("in_touch") == 0; }));
+  server.run_command({"DEL", "terrace:0:k"});
+  CAF_CHECK_EQUAL(b.get("k"), "x");
+  b.proxy.set(partition_proxy::state::open);
+  CAF_CHECK(becomes(b, "k", "(miss)"));
+}
+
 CAF_TEST(what was missed while out of touch is made up for) {
   share("k", "old");
   b.proxy.set(partition_proxy::state::closed);

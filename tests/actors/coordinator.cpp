@@ -371,7 +371,7 @@ CAF_TEST(an invalidation hides what tiers still hold until it is through) {
   get("k");
   auto up_to = versions->next(now_ms);
   selector tag{selector::kind::tag, 0, "t"};
-  CAF_CHECK_EQUAL(ask<std::uint64_t>(uut, fence_atom_v, tag, up_to), 1u);
+  CAF_CHECK_EQUAL(ask<std::uint64_t>(uut, fence_atom_v, tag, up_to, true), 1u);
   // The disk is not purged yet.
   CAF_CHECK(!get("k").hit());
   CAF_CHECK_EQUAL(in_memory("k"), "(none)");
@@ -450,7 +450,7 @@ CAF_TEST(a value loaded across an invalidation is not kept) {
   auto leader = ask<claim>(uut, claim_atom_v, key("k"), std::uint64_t{1000});
   auto up_to = versions->next(now_ms);
   ask<std::uint64_t>(uut, fence_atom_v, selector{selector::kind::all, 0, {}},
-                     up_to);
+                     up_to, true);
   caf::anon_send(uut, unfence_atom_v, up_to);
   auto kept = ask<mutation_result>(uut, fulfil_atom_v, leader.token,
                                    put("k", "stale"));

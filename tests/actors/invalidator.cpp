@@ -20,7 +20,7 @@ fake_coordinator(coordinator_actor::pointer,
     [](claim_atom, const std::string&, std::uint64_t) { return claim{}; },
     [](fulfil_atom, std::uint64_t, mutation&) { return mutation_result{}; },
     [](abandon_atom, const std::string&, std::uint64_t, const failure&) {},
-    [=](fence_atom, const selector&, version_t) {
+    [=](fence_atom, const selector&, version_t, bool) {
       log->push_back("fence");
       return std::uint64_t{2};
     },

@@ -82,6 +82,68 @@ CAF_TEST(writes keep their order and merge only with their like) {
   CAF_CHECK_EQUAL((**g)->stored, 1u);
 }
 
+CAF_TEST(guarded changes and looks keep their place among the writes) {
+  using swapped = redis_store::swap_outcome;
+  auto guarded = [](std::string_view name) {
+    return guarded_change{make(name, 5), false, 3};
+  };
+  start();
+  auto a = store({make("a")});
+  auto b = send<lookup>(look_atom_v, key("b"));
+  auto c = send<lookup>(look_atom_v, key("c"));
+  auto d = send<bool>(swap_atom_v, guarded("d"));
+  auto e = send<bool>(swap_atom_v, guarded("e"));
+  auto f = store({make("f")});
+  finish_store(outcome::stored);
+  auto& looks = task<fetch_job>(writer());
+  CAF_CHECK((looks.wanted == keys{key("b"), key("c")}));
+  looks.found = {lookup::missed(),
+                 lookup::found({{}, 7, 0, {}}, tier_kind::redis)};
+  finish(writer());
+  CAF_CHECK((**b)->what == lookup::outcome::miss);
+  CAF_CHECK_EQUAL((**c)->data.version, 7u);
+  auto& swaps = task<swap_job>(writer());
+  CAF_REQUIRE_EQUAL(swaps.changes.size(), 2u);
+  CAF_CHECK_EQUAL(swaps.changes[1].change.key, key("e"));
+  CAF_CHECK_EQUAL(swaps.changes[1].seen, 3u);
+  swaps.outcomes = {swapped::made, swapped::lost};
+  CAF_CHECK(!*d);
+  finish(writer());
+  CAF_CHECK_EQUAL(***d, true);
+  CAF_CHECK_EQUAL(***e, false);
+  finish_store(outcome::stored);
+  CAF_CHECK(*f);
+}
+
+CAF_TEST(a guarded change that fails is not made up for) {
+  start();
+  auto a = send<bool>(swap_atom_v, guarded_change{make("a", 5), false, 3});
+  task<swap_job>(writer()).outcomes = {redis_store::swap_outcome::failed};
+  finish(writer(), late);
+  CAF_REQUIRE(*a);
+  CAF_CHECK(!**a);
+  CAF_CHECK_EQUAL(figure("missed_entries"), 0u);
+  // The breaker is open now.
+  auto b = send<bool>(swap_atom_v, guarded_change{make("b", 5), false, 3});
+  CAF_CHECK(*b && !**b);
+  auto c = send<lookup>(look_atom_v, key("c"));
+  CAF_CHECK_EQUAL((**c)->code, errc::breaker_open);
+}
+
+CAF_TEST(where an earlier change was missed a guarded one is refused) {
+  start();
+  store({make("a", 5)});
+  finish_store(outcome::failed, {errc::no_space, "full"});
+  auto a = send<bool>(swap_atom_v, guarded_change{make("a", 6), false, 0});
+  CAF_CHECK(*a && !**a);
+  auto b = send<bool>(swap_atom_v, guarded_change{make("b", 6), false, 0});
+  CAF_CHECK(!*b);
+  CAF_CHECK_EQUAL(task<swap_job>(writer()).changes.size(), 1u);
+  task<swap_job>(writer()).outcomes = {redis_store::swap_outcome::made};
+  finish(writer());
+  CAF_CHECK_EQUAL(***b, true);
+}
+
 CAF_TEST(a purge goes in steps and lets writes in between) {
   start();
   selector all;

@@ -121,7 +121,9 @@ fake_coordinator(coordinator_actor::pointer self, backend_ptr x) {
       return make_error(errc::unavailable);
     },
     [](abandon_atom, const std::string&, std::uint64_t, const failure&) {},
-    [](fence_atom, const selector&, version_t) { return std::uint64_t{0}; },
+    [](fence_atom, const selector&, version_t, bool) {
+      return std::uint64_t{0};
+    },
     [](unfence_atom, version_t) {},
     [](forget_atom, const removals& xs) { return std::uint64_t{xs.size()}; },
     [](status_atom) { return actor_status{}; },

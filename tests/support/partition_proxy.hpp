@@ -108,29 +108,31 @@ private:
     links_.push_back({node, server, {}, {}, false});
   }
 
-  /// The whole messages that `bytes` begins with, each `*3` and three texts.
+  /// Where the reply at `at` ends; npos if it is not whole.
+  static std::size_t end_of_reply(std::string_view bytes, std::size_t at) {
+    auto end = bytes.find("\r\n", at);
+    if (end == bytes.npos)
+      return bytes.npos;
+    int n = 0;
+    std::from_chars(bytes.data() + at + 1, bytes.data() + end, n);
+    auto kind = bytes[at];
+    end += 2;
+    if (kind == '$' && n >= 0)
+      end += static_cast<std::size_t>(n) + 2;
+    for (; kind == '*' && n > 0 && end != bytes.npos; --n)
+      end = end_of_reply(bytes, end);
+    return end <= bytes.size() ? end : bytes.npos;
+  }
+
+  /// The whole replies and messages that `bytes` begins with.
   static std::vector<std::string> take_messages(std::string& bytes) {
     std::vector<std::string> result;
     for (;;) {
-      auto at = bytes.find("\r\n");
-      if (at == bytes.npos)
+      auto end = end_of_reply(bytes, 0);
+      if (end == bytes.npos)
         return result;
-      at += 2;
-      for (int i = 0; i < 3; ++i) {
-        auto end = bytes.find("\r\n", at);
-        if (end == bytes.npos)
-          return result;
-        std::size_t n = 0;
-        if (bytes[at] == '$') {
-          std::from_chars(bytes.data() + at + 1, bytes.data() + end, n);
-          n += 2;
-        }
-        at = end + 2 + n;
-      }
-      if (at > bytes.size())
-        return result;
-      result.push_back(bytes.substr(0, at));
-      bytes.erase(0, at);
+      result.push_back(bytes.substr(0, end));
+      bytes.erase(0, end);
     }
   }
 

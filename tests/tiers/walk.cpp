@@ -126,19 +126,29 @@ CAF_TEST(a fence hides what it means until no walk can bring it back) {
   fences x;
   record old{blob::copy("v"), 5, 0, {}};
   record fresh{blob::copy("v"), 15, 0, {}};
-  x.raise({selector::kind::prefix, 0, "u:"}, 10);
+  x.raise({selector::kind::prefix, 0, "u:"}, 10, true);
   auto key = qualify(0, "u:1");
-  CAF_CHECK(x.hide(key, old));
-  CAF_CHECK(!x.hide(key, fresh));
-  CAF_CHECK(!x.hide(qualify(0, "v:1"), old));
+  CAF_CHECK(x.hide(key, old, tier_kind::disk));
+  CAF_CHECK(x.hide(key, old, tier_kind::redis));
+  CAF_CHECK(!x.hide(key, fresh, tier_kind::disk));
+  CAF_CHECK(!x.hide(qualify(0, "v:1"), old, tier_kind::disk));
   // Walk 7 was the latest when the fence was lowered: until it ends the fence
   // stays in force.
   x.lower(10, 7);
   x.collect(7);
-  CAF_CHECK(x.hide(key, old));
+  CAF_CHECK(x.hide(key, old, tier_kind::disk));
   x.collect(8);
-  CAF_CHECK(!x.hide(key, old));
+  CAF_CHECK(!x.hide(key, old, tier_kind::disk));
   CAF_CHECK_EQUAL(x.size(), 0u);
+}
+
+CAF_TEST(
+  what the shared tier has after the purge of another node is not hidden) {
+  fences x;
+  record old{blob::copy("v"), 5, 0, {}};
+  x.raise({selector::kind::all, 0, {}}, 10, false);
+  CAF_CHECK(x.hide(qualify(0, "k"), old, tier_kind::disk));
+  CAF_CHECK(!x.hide(qualify(0, "k"), old, tier_kind::redis));
 }
 
 CAF_TEST(versions follow time and never repeat or go back) {

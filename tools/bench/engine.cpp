@@ -12,6 +12,7 @@ constexpr std::uint64_t seed = 17;
 constexpr std::size_t sweep_budget = 16384;
 
 constexpr int tries = 64;
+constexpr int yields = 16;
 
 } // namespace
 
@@ -32,10 +33,12 @@ std::unique_lock<std::mutex> engine::enter(shard& x) {
     lock.try_lock();
   }
   // Whoever has it may wait for a core.
-  while (!lock) {
+  for (auto n = yields; !lock && n > 0; --n) {
     std::this_thread::yield();
     lock.try_lock();
   }
+  if (!lock)
+    lock.lock();
   return lock;
 }
 

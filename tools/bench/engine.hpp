@@ -49,8 +49,8 @@ private:
     std::uint64_t evicted = 0;
   };
 
-  /// Tries for about a microsecond before it sleeps: writers do not stay
-  /// longer.
+  /// Tries for about a microsecond, gives way a few times, then sleeps: writers
+  /// do not stay long.
   static std::unique_lock<std::mutex> enter(shard& x);
 
   shard& shard_of(std::string_view key) noexcept {
