@@ -139,7 +139,7 @@ private:
 
   void enqueue(queue& to, redis_request x);
 
-  // -- answers (redis_tier.cpp) -----------------------------------------------
+  // -- answers (redis_answer.cpp) ---------------------------------------------
 
   /// Answers the requests of a slot with the results of its job.
   void answer(std::vector<redis_request>& to, redis_job& job);

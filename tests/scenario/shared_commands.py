@@ -14,12 +14,23 @@ from nodes import Folder, check, check_equal, wait_until
 CLIENTS = 3  # of each node
 
 
+def run_all(nodes, run):
+    """Calls `run(number, client)` in a thread for each client of the nodes."""
+    clients = [n.client() for n in nodes for _ in range(CLIENTS)]
+    threads = [threading.Thread(target=run, args=x)
+               for x in enumerate(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def fight(nodes, keys, move):
     """All clients make their move on each key at the same moment. Returns, per
     key, the answers."""
-    clients = [n.client() for n in nodes for _ in range(CLIENTS)]
-    barrier = threading.Barrier(len(clients))
-    answers = [[None] * len(clients) for _ in keys]
+    count = len(nodes) * CLIENTS
+    barrier = threading.Barrier(count)
+    answers = [[None] * count for _ in keys]
     errors = []
 
     def run(me, client):
@@ -31,12 +42,7 @@ def fight(nodes, keys, move):
             errors.append(why)
             barrier.abort()
 
-    threads = [threading.Thread(target=run, args=x)
-               for x in enumerate(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_all(nodes, run)
     check(not errors, f"a client failed: {errors[:1]}")
     return answers
 
@@ -71,13 +77,7 @@ def lock_and_unlock(nodes, seconds):
             inside.remove(me)
             client.delete("lock")
 
-    clients = [n.client() for n in nodes for _ in range(CLIENTS)]
-    threads = [threading.Thread(target=run, args=x)
-               for x in enumerate(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_all(nodes, run)
     check(not wrong, f"several inside: {wrong[:1]}")
     per_node = [sum(taken[i * CLIENTS:(i + 1) * CLIENTS])
                 for i in range(len(nodes))]
