@@ -133,6 +133,8 @@ void disk_tier_state::stop(caf::error reason) {
   exit_reason_ = std::move(reason);
   setup_.health->readable = false;
   checking_ = false;
+  line_keys_.clear();
+  line_purges_ = 0;
   for (auto& op : std::exchange(line_, {}))
     std::visit([this](auto& x) { reject(x); }, op);
   for (auto& job : std::exchange(reads_, {}))
@@ -154,6 +156,11 @@ void disk_tier_state::reject(remove_op& op) {
 
 void disk_tier_state::reject(purge_op& op) {
   op.reply.deliver(make_error(errc::shutting_down));
+}
+
+void disk_tier_state::reject(fetch_op& op) {
+  fetch_job job{std::move(op.wanted), op.start, std::move(op.reply)};
+  reject(job);
 }
 
 void disk_tier_state::reject(fetch_job& job) {

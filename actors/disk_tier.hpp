@@ -6,7 +6,8 @@
 /// (a promotion, a removal, a version that is not the newest) asks a reader
 /// first, and the changes behind it wait. Look-ups are answered from memory
 /// if the changes that wait for the disk know all of the keys, by a reader
-/// otherwise.
+/// otherwise. They overtake changes that wait, but not those of their own keys:
+/// who looks after a change was sent sees it.
 ///
 /// Durability "interval": acknowledged when staged; a commit starts at the
 /// latest half a `commit_interval` later, or when `commit_size` bytes wait, so
@@ -32,6 +33,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -88,7 +90,14 @@ private:
     promise<std::uint64_t> reply;
   };
 
-  using write_op = std::variant<store_op, remove_op, purge_op>;
+  /// A look-up of a key that a change before it in the line concerns.
+  struct fetch_op {
+    keys wanted;
+    clock::time_point start;
+    promise<lookups> reply;
+  };
+
+  using line_op = std::variant<store_op, remove_op, purge_op, fetch_op>;
 
   /// A change that is staged and acknowledged when a commit has taken it. The
   /// failure is empty on success.
@@ -134,6 +143,15 @@ private:
 
   caf::result<std::uint64_t> purge(const selector& what, version_t up_to);
 
+  template <class F>
+  static void each_hash(const line_op& op, F&& f);
+
+  void enqueue(line_op op);
+
+  void dequeue();
+
+  bool in_line(const keys& xs) const;
+
   void run_line();
 
   bool full() const noexcept;
@@ -143,6 +161,10 @@ private:
   bool handle(remove_op& op);
 
   bool handle(purge_op& op);
+
+  bool handle(fetch_op& op);
+
+  void finish_purge(promise<std::uint64_t> reply, std::uint64_t n);
 
   void finish(const store_op& op, store_report report);
 
@@ -165,8 +187,6 @@ private:
   caf::result<lookups> fetch(const keys& xs);
 
   void probe(keys xs, std::function<void(const lookups&)> then);
-
-  caf::result<lookups> fetch_from_disk(const keys& xs, clock::time_point start);
 
   caf::result<key_page> list(const list_request& x);
 
@@ -208,6 +228,8 @@ private:
 
   void reject(purge_op& op);
 
+  void reject(fetch_op& op);
+
   void reject(fetch_job& job);
 
   void reject(probe_job& job);
@@ -224,7 +246,9 @@ private:
   std::vector<disk_reader_actor> readers_; ///< linked
   std::vector<disk_reader_actor> idle_;    ///< readers without a job
 
-  std::deque<write_op> line_;      ///< changes in their order
+  std::deque<line_op> line_; ///< changes in their order
+  std::unordered_map<std::uint64_t, std::uint32_t> line_keys_; ///< by hash
+  std::size_t line_purges_ = 0;    ///< purges in the line
   bool checking_ = false;          ///< the first of them waits for a reader
   std::vector<held_op> held_;      ///< wait for the next commit
   std::vector<held_op> in_commit_; ///< wait for the present commit

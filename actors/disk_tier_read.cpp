@@ -26,23 +26,40 @@ caf::result<lookups> disk_tier_state::fetch(const keys& xs) {
   lookups found;
   if (stopping_)
     found = all_failed(xs.size(), errc::shutting_down);
-  else if (setup_.store->fetch_staged(xs, setup_.now(), found))
-    counters_.fetch_latency.record(clock::now() - start);
   else if (waiting_keys_ + xs.size() > max_waiting_keys)
     found = all_failed(xs.size(), errc::overloaded);
-  else
-    return fetch_from_disk(xs, start);
+  else if (!line_.empty() && in_line(xs)) {
+    auto reply = self_->make_response_promise<lookups>();
+    waiting_keys_ += xs.size();
+    enqueue(fetch_op{xs, start, reply});
+    return reply;
+  } else if (setup_.store->fetch_staged(xs, setup_.now(), found)) {
+    counters_.fetch_latency.record(clock::now() - start);
+  } else {
+    auto reply = self_->make_response_promise<lookups>();
+    waiting_keys_ += xs.size();
+    reads_.emplace_back(fetch_job{xs, start, reply});
+    dispatch();
+    return reply;
+  }
   counters_.count(found);
   return found;
 }
 
-caf::result<lookups> disk_tier_state::fetch_from_disk(const keys& xs,
-                                                      clock::time_point start) {
-  auto reply = self_->make_response_promise<lookups>();
-  waiting_keys_ += xs.size();
-  reads_.emplace_back(fetch_job{xs, start, reply});
-  dispatch();
-  return reply;
+/// The turn of a look-up that waited in the line.
+bool disk_tier_state::handle(fetch_op& op) {
+  lookups found;
+  if (setup_.store->fetch_staged(op.wanted, setup_.now(), found)) {
+    waiting_keys_ -= op.wanted.size();
+    counters_.fetch_latency.record(clock::now() - op.start);
+    counters_.count(found);
+    op.reply.deliver(std::move(found));
+  } else {
+    reads_.emplace_back(
+      fetch_job{std::move(op.wanted), op.start, std::move(op.reply)});
+    dispatch();
+  }
+  return true;
 }
 
 /// Asks about the first change of the line, in front of all look-ups: others
@@ -133,7 +150,7 @@ void disk_tier_state::run(const disk_reader_actor& reader, probe_job job) {
       return; // rejected meanwhile
     checking_ = false;
     then(known);
-    line_.pop_front();
+    dequeue();
     run_line();
   };
   ask<lookups>(

@@ -20,6 +20,10 @@ keys keys_of(const std::vector<T>& xs) {
   return result;
 }
 
+std::uint64_t hash_of(const std::string& key) noexcept {
+  return std::hash<std::string>{}(key);
+}
+
 } // namespace
 
 // -- the line -----------------------------------------------------------------
@@ -29,8 +33,7 @@ caf::result<store_report> disk_tier_state::put(const entry_batch& xs,
   if (stopping_)
     return store_report{0, 0, xs.get().size(), {errc::shutting_down, {}}};
   auto reply = self_->make_response_promise<store_report>();
-  line_.emplace_back(store_op{xs, if_absent, clock::now(), reply});
-  run_line();
+  enqueue(store_op{xs, if_absent, clock::now(), reply});
   return reply;
 }
 
@@ -39,8 +42,7 @@ caf::result<remove_report> disk_tier_state::remove(const removals& xs) {
     return remove_report{std::vector<bool>(xs.size()),
                          {errc::shutting_down, {}}};
   auto reply = self_->make_response_promise<remove_report>();
-  line_.emplace_back(remove_op{xs, reply});
-  run_line();
+  enqueue(remove_op{xs, reply});
   return reply;
 }
 
@@ -49,9 +51,52 @@ caf::result<std::uint64_t> disk_tier_state::purge(const selector& what,
   if (stopping_)
     return make_error(errc::shutting_down);
   auto reply = self_->make_response_promise<std::uint64_t>();
-  line_.emplace_back(purge_op{what, up_to, reply});
-  run_line();
+  enqueue(purge_op{what, up_to, reply});
   return reply;
+}
+
+/// Calls `f` with the hash of each key that a change concerns.
+template <class F>
+void disk_tier_state::each_hash(const line_op& op, F&& f) {
+  if (auto* x = std::get_if<store_op>(&op))
+    for (auto& y : x->batch.get())
+      f(hash_of(y.key));
+  else if (auto* z = std::get_if<remove_op>(&op))
+    for (auto& y : z->batch)
+      f(hash_of(y.key));
+}
+
+/// Handles an operation at once, or when those before it have had their turn.
+void disk_tier_state::enqueue(line_op op) {
+  line_.push_back(std::move(op));
+  if (line_.size() == 1)
+    run_line();
+  if (line_.empty())
+    return;
+  each_hash(line_.back(), [this](std::uint64_t x) { ++line_keys_[x]; });
+  line_purges_ += std::holds_alternative<purge_op>(line_.back());
+}
+
+/// Takes the first operation out of the line.
+void disk_tier_state::dequeue() {
+  auto op = std::move(line_.front());
+  line_.pop_front();
+  if (line_keys_.empty() && line_purges_ == 0)
+    return; // it never had to wait
+  each_hash(op, [this](std::uint64_t x) {
+    auto i = line_keys_.find(x);
+    if (i != line_keys_.end() && --i->second == 0)
+      line_keys_.erase(i);
+  });
+  line_purges_ -= std::holds_alternative<purge_op>(op);
+}
+
+/// Whether a change that waits may concern one of these keys.
+bool disk_tier_state::in_line(const keys& xs) const {
+  return line_purges_ > 0
+         || std::any_of(xs.begin(), xs.end(), [this](auto& key) {
+              return line_keys_.count(hash_of(key)) > 0;
+            });
 }
 
 void disk_tier_state::run_line() {
@@ -62,7 +107,7 @@ void disk_tier_state::run_line() {
     }
     if (!std::visit([this](auto& op) { return handle(op); }, line_.front()))
       return;
-    line_.pop_front();
+    dequeue();
   }
 }
 
@@ -108,9 +153,8 @@ bool disk_tier_state::handle(purge_op& op) {
   self_->request(writer_, caf::infinite, purge_atom_v, op.what, op.up_to)
     .then(
       [this, reply](std::uint64_t n) mutable {
-        reply.deliver(n);
         --in_flight_;
-        changed();
+        finish_purge(std::move(reply), n);
         end_if_idle();
       },
       [this, reply](caf::error& why) mutable {
@@ -119,6 +163,22 @@ bool disk_tier_state::handle(purge_op& op) {
         end_if_idle();
       });
   return true;
+}
+
+/// What was staged is hidden by markers, which are not on disk yet.
+void disk_tier_state::finish_purge(promise<std::uint64_t> reply,
+                                   std::uint64_t n) {
+  if (setup_.opts.durability == "every-commit" && !last_commit_
+      && setup_.store->staged_bytes() > 0)
+    held_.emplace_back([reply, n](const failure& why) mutable {
+      if (why)
+        reply.deliver(make_error(why));
+      else
+        reply.deliver(n);
+    });
+  else
+    reply.deliver(n);
+  changed();
 }
 
 void disk_tier_state::finish(const store_op& op, store_report report) {

@@ -26,7 +26,8 @@ constexpr std::string_view policies[]
   = {"auto",     "fifo",   "lru",       "lfu",     "slru",
      "adaptive", "hybrid", "w-tinylfu", "s3-fifo", "sieve"};
 
-constexpr std::string_view durabilities[] = {"interval", "every-commit"};
+constexpr std::string_view durabilities[] = {"interval", "every-commit", "os"};
+constexpr std::string_view admissions[] = {"all", "reuse"};
 
 constexpr std::string_view levels[] = {"trace",   "debug", "info",
                                        "warning", "error", "off"};
@@ -312,14 +313,18 @@ constexpr option_info table[] = {
   flag(TERRACE_OPTION(disk, enabled), "Use L3."),
   bounded(TERRACE_OPTION(disk, path), 0, longest_path,
           "Folder of the database; empty: \"disk\" inside node.data_dir."),
-  size(TERRACE_OPTION(disk, max_size), 1 * mib, 16 * tib,
-       "Bytes of keys, values and indexes on disk."),
+  size(TERRACE_OPTION(disk, max_size), 16 * mib, 16 * tib,
+       "Bytes that the files take on the device."),
   bounded(TERRACE_OPTION(disk, max_ttl), 0, longest_ttl,
           "Longest stay on disk; 0: as long as the entry lives."),
   size(TERRACE_OPTION(disk, max_value_size), 1, largest_value,
        "Larger values are not kept on disk."),
   choice(TERRACE_OPTION(disk, durability), durabilities,
          "\"every-commit\": a write is acknowledged when synced."),
+  choice(TERRACE_OPTION(disk, admission), admissions,
+         "\"reuse\": keep what is asked for or written a second time."),
+  size(TERRACE_OPTION(disk, write_budget), 0, 1 * tib,
+       "Bytes written to the device per second, about; 0: no bound."),
   bounded(TERRACE_OPTION(disk, commit_interval), 1, 1 * minute,
           "Longest time until a write is synced."),
   size(TERRACE_OPTION(disk, commit_size), 4 * kib, 1 * gib,

@@ -137,15 +137,20 @@ struct disk_options {
   bool enabled = true;
   /// Empty: "disk" inside node.data_dir.
   std::string path;
-  /// Bound on the bytes of keys, values and indexes.
+  /// Bound on the bytes that the files take on the device.
   std::uint64_t max_size = 1ull << 30;
   /// Longest stay on disk; 0: as long as the entry lives.
   milliseconds max_ttl{0};
   std::uint64_t max_value_size = 512ull << 20;
   /// "interval": a write is acknowledged at once and on disk, synced, within
   /// commit_interval, if the device syncs in half of it: commits begin after
-  /// the first half. "every-commit": it is acknowledged when synced.
+  /// the first half. "every-commit": it is acknowledged when synced. "os": the
+  /// operating system has it within commit_interval, and syncs when it likes.
   std::string durability = "interval";
+  /// "all", or "reuse": only keys that are asked for or written a second time.
+  std::string admission = "all";
+  /// Bytes written to the device per second, about; 0: no bound.
+  std::uint64_t write_budget = 0;
   milliseconds commit_interval{100};
   /// A commit also starts when this much waits.
   std::uint64_t commit_size = 16ull << 20;

@@ -61,6 +61,28 @@ void check_chain(const options& x, problems& out) {
          + written(x, "cache.chain")});
 }
 
+/// What a disk refuses has to be somewhere else.
+void check_admission(const options& x, problems& out) {
+  if (!x.disk.enabled
+      || (x.disk.admission == "all" && x.disk.write_budget == 0))
+    return;
+  for (auto& tier : x.cache.chain) {
+    if (tier == "disk")
+      break;
+    if ((tier == "memory" && x.memory.enabled)
+        || (tier == "redis" && x.redis.enabled))
+      return;
+  }
+  auto name = x.disk.admission == "all" ? "disk.write_budget"
+                                        : "disk.admission";
+  if (std::find(x.cache.chain.begin(), x.cache.chain.end(), "disk")
+      != x.cache.chain.end())
+    out.push_back({{name, "cache.chain"},
+                   "expected a tier in front of the disk, which takes what the "
+                   "disk refuses, got "
+                     + written(x, "cache.chain")});
+}
+
 void check_ports(const options& x, problems& out) {
   auto address = [](const std::string& bind) {
     return bind == "localhost" ? "127.0.0.1" : bind;
@@ -118,6 +140,7 @@ problems validate(const options& x) {
   check_budget(x, result);
   check_at_most(x, "disk.commit_size", "disk.max_pending_size", result);
   check_at_most(x, "resp.output_soft_limit", "resp.output_hard_limit", result);
+  check_admission(x, result);
   check_ports(x, result);
   check_redis(x, result);
   return result;

@@ -282,6 +282,17 @@ std::vector<std::string> codec::peek_tags(std::string_view bytes) {
   return result;
 }
 
+std::size_t codec::head_size(std::string_view bytes) {
+  auto head = peek(bytes);
+  if (!head)
+    return bytes.size();
+  auto payload = bytes.substr(header_size);
+  std::vector<std::string> tags;
+  if (head->tagged && !read_tags(payload, tags))
+    return bytes.size();
+  return bytes.size() - payload.size();
+}
+
 codec::figures codec::stats() const noexcept {
   figures result;
   result.compressed = counters_.compressed.load(std::memory_order_relaxed);

@@ -67,6 +67,10 @@ public:
   /// Reads the tags only, likewise unchecked; none when they cannot be read.
   static std::vector<std::string> peek_tags(std::string_view bytes);
 
+  /// Bytes of header and tags, behind which the value begins; all of `bytes`
+  /// when they cannot be read.
+  static std::size_t head_size(std::string_view bytes);
+
   figures stats() const noexcept;
 
 private:

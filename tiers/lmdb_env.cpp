@@ -1,5 +1,7 @@
 #include "tiers/lmdb_env.hpp"
 
+#include "tiers/lmdb_checkpoint.hpp"
+
 #include <lmdb.h>
 
 #include <fcntl.h>
@@ -7,10 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 namespace terrace {
 
@@ -21,7 +25,13 @@ constexpr std::uint64_t root_pages = 2;
 
 constexpr MDB_dbi free_table = 0;
 
-constexpr off_t reserve_size = 4 << 20;
+constexpr std::uint64_t largest_reserve = 4 << 20;
+
+/// Locks and the checkpoint.
+constexpr std::uint64_t small_files = 64 << 10;
+
+/// LMDB cannot do with less.
+constexpr std::uint64_t fewest_pages = 256;
 
 /// Without this, LMDB ends the process when it meets a page that cannot be. The
 /// exception crosses LMDB's own frames, which hold nothing to release: the
@@ -30,30 +40,25 @@ void on_broken_page(MDB_env*, const char* text) {
   throw lmdb_fault{{errc::corrupt, std::string{"damaged page: "} + text}};
 }
 
+std::uint64_t map_size(std::uint64_t max_size, std::uint64_t others) noexcept {
+  auto room = max_size - std::min(max_size, others);
+  return std::max(room / lmdb_page_size, fewest_pages) * lmdb_page_size;
+}
+
+/// The reserve is a sixteenth of the bound, but no more than that.
+std::uint64_t reserve_size(std::uint64_t max_size) noexcept {
+  return std::min(largest_reserve, max_size / 16);
+}
+
 } // namespace
 
-// -- lmdb_env -----------------------------------------------------------------
+// -- life ---------------------------------------------------------------------
 
-lmdb_env::lmdb_env(const std::string& path, std::uint64_t map_size)
-  : path_(path) {
-  std::error_code ec;
-  std::filesystem::create_directories(path, ec);
-  if (ec)
-    lmdb_fail(ec.value(), "cannot create directory " + path);
+lmdb_env::lmdb_env(const std::string& path, std::uint64_t max_size,
+                   lmdb_sync sync)
+  : path_(path), max_size_(max_size), sync_(sync) {
   try {
-    lock_directory();
-    lmdb_check(mdb_env_create(&env_), "mdb_env_create");
-    lmdb_check(mdb_env_set_maxdbs(env_, 8), "mdb_env_set_maxdbs");
-    lmdb_check(mdb_env_set_mapsize(env_, map_size), "mdb_env_set_mapsize");
-    lmdb_check(mdb_env_set_assert(env_, on_broken_page), "mdb_env_set_assert");
-    auto rc = mdb_env_open(env_, path.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0600);
-    if (rc != MDB_SUCCESS)
-      lmdb_fail(rc, "cannot open " + path + "/data.mdb");
-    int dead = 0;
-    lmdb_check(mdb_reader_check(env_, &dead), "mdb_reader_check");
-    check_length();
-    keep_reserve();
-    open_tables();
+    open();
   } catch (...) {
     close();
     throw;
@@ -64,13 +69,59 @@ lmdb_env::~lmdb_env() {
   close();
 }
 
+void lmdb_env::open() {
+  std::error_code ec;
+  std::filesystem::create_directories(path_, ec);
+  if (ec)
+    lmdb_fail(ec.value(), "cannot create directory " + path_);
+  lock_directory();
+  restored_ = lmdb_restore_checkpoint(path_);
+  lmdb_check(mdb_env_create(&env_), "mdb_env_create");
+  lmdb_check(mdb_env_set_maxdbs(env_, 16), "mdb_env_set_maxdbs");
+  lmdb_check(
+    mdb_env_set_mapsize(env_, map_size(max_size_,
+                                       reserve_size(max_size_) + small_files)),
+    "mdb_env_set_mapsize");
+  lmdb_check(mdb_env_set_assert(env_, on_broken_page), "mdb_env_set_assert");
+  unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
+  if (sync_ == lmdb_sync::os)
+    flags |= MDB_NOSYNC;
+  auto rc = mdb_env_open(env_, path_.c_str(), flags, 0600);
+  if (rc != MDB_SUCCESS)
+    lmdb_fail(rc, "cannot open " + path_ + "/data.mdb");
+  guard_.emplace(path_ + "/data.mdb");
+  lock_guard_.emplace(path_ + "/lock.mdb");
+  int dead = 0;
+  lmdb_check(mdb_reader_check(env_, &dead), "mdb_reader_check");
+  check_length();
+  keep_reserve();
+  open_tables();
+  if (sync_ == lmdb_sync::os)
+    checkpoint();
+  else
+    lmdb_drop_checkpoint(path_);
+  // LMDB syncs what is in a file, but not that there is one.
+  lmdb_sync_directory(path_);
+  lmdb_sync_directory(path_ + "/..");
+}
+
 void lmdb_env::close() noexcept {
-  for (auto* txn : idle_)
-    mdb_txn_abort(txn);
+  if (pinned_) {
+    mdb_txn_abort(std::exchange(pinned_, nullptr));
+    if (mdb_env_sync(env_, 1) == MDB_SUCCESS)
+      lmdb_drop_checkpoint(path_);
+  }
+  for (auto& x : readers_)
+    if (x.txn)
+      mdb_txn_abort(x.txn);
   idle_.clear();
+  readers_.clear();
+  guard_.reset();
+  lock_guard_.reset();
   if (env_)
     mdb_env_close(env_);
   env_ = nullptr;
+  tables_ = {};
   if (lock_fd_ >= 0)
     ::close(lock_fd_); // gives up the lock
   lock_fd_ = -1;
@@ -96,37 +147,154 @@ void lmdb_env::open_tables() {
                "mdb_dbi_open");
     return result;
   };
-  tables_.data = open("data", 0);
-  tables_.order = open("order", MDB_INTEGERKEY);
-  tables_.expiry = open("expiry", 0);
-  tables_.tags = open("tags", 0);
-  tables_.meta = open("meta", 0);
-  tables_.journal[0] = open("journal0", MDB_INTEGERKEY);
-  tables_.journal[1] = open("journal1", MDB_INTEGERKEY);
+  lmdb_tables all;
+  all.data = open("data", 0);
+  all.chunks = open("chunks", MDB_INTEGERKEY);
+  all.expiry = open("expiry", 0);
+  all.tags = open("tags", 0);
+  all.totals = open("totals", 0);
+  all.fences = open("fences", 0);
+  all.meta = open("meta", 0);
+  all.journal[0] = open("journal0", MDB_INTEGERKEY);
+  all.journal[1] = open("journal1", MDB_INTEGERKEY);
   txn.commit();
+  tables_ = all;
 }
 
-/// A page behind the end of a file kills the process when it is touched, so a
-/// truncated file has to be noticed here. Pages that LMDB allocated, but never
-/// had to write, may be missing from a sound file: they are all listed as free.
-/// The file is brought to its full length, so that looking at that list is
-/// safe.
+failure lmdb_env::lost() const {
+  if (!env_)
+    return {errc::io_failure, "the files could not be opened anew"};
+  if (guard_->hit() || lock_guard_->hit())
+    return {errc::corrupt, path_ + ": a page could not be read"};
+  struct stat there {};
+  struct stat ours {};
+  if (::fstat(lock_fd_, &ours) == 0
+      && (::stat((path_ + "/terrace.lock").c_str(), &there) != 0
+          || there.st_ino != ours.st_ino || there.st_dev != ours.st_dev))
+    return {errc::io_failure, path_ + " has been removed"};
+  if (::stat((path_ + "/data.mdb").c_str(), &there) != 0)
+    return {errc::io_failure, path_ + "/data.mdb has been removed"};
+  return {};
+}
+
+void lmdb_env::start_anew() {
+  {
+    std::unique_lock lock{mutex_};
+    closing_ = true;
+    changed_.wait(lock, [this] { return idle_.size() == readers_.size(); });
+  }
+  close();
+  for (auto* name : {"/checkpoint", "/data.mdb", "/lock.mdb"})
+    ::unlink((path_ + name).c_str());
+  failure why;
+  try {
+    open();
+  } catch (const lmdb_fault& x) {
+    close();
+    why = x.why;
+  }
+  {
+    std::lock_guard lock{mutex_};
+    closing_ = false;
+  }
+  changed_.notify_all();
+  if (why)
+    throw lmdb_fault{why};
+}
+
+void lmdb_env::checkpoint() {
+  if (sync_ != lmdb_sync::os)
+    return;
+  MDB_txn* txn = nullptr;
+  lmdb_check(mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn), "mdb_txn_begin");
+  try {
+    lmdb_check(mdb_env_sync(env_, 1), "mdb_env_sync");
+    lmdb_save_checkpoint(path_, mdb_txn_id(txn));
+  } catch (...) {
+    mdb_txn_abort(txn);
+    throw;
+  }
+  if (auto* last = std::exchange(pinned_, txn); last)
+    mdb_txn_abort(last);
+}
+
+// -- reading ------------------------------------------------------------------
+
+lmdb_reader& lmdb_env::take_reader() {
+  lmdb_reader* result = nullptr;
+  {
+    std::unique_lock lock{mutex_};
+    changed_.wait(lock, [this] { return !closing_; });
+    if (!env_)
+      throw lmdb_fault{lost()};
+    if (idle_.empty()) {
+      idle_.reserve(readers_.size() + 1);
+      result = &readers_.emplace_back();
+    } else {
+      result = idle_.back();
+      idle_.pop_back();
+    }
+    result->commit.store(0, std::memory_order_relaxed);
+  }
+  auto rc = result->txn
+              ? mdb_txn_renew(result->txn)
+              : mdb_txn_begin(env_, nullptr, MDB_RDONLY, &result->txn);
+  if (rc != MDB_SUCCESS) {
+    give_reader(*result);
+    lmdb_fail(rc, "cannot begin to read");
+  }
+  result->commit.store(mdb_txn_id(result->txn), std::memory_order_release);
+  return *result;
+}
+
+void lmdb_env::give_reader(lmdb_reader& x) noexcept {
+  if (x.txn)
+    mdb_txn_reset(x.txn);
+  auto last = false;
+  {
+    std::lock_guard lock{mutex_};
+    x.commit.store(lmdb_reader::none, std::memory_order_relaxed);
+    idle_.push_back(&x); // room was made when it was taken
+    last = closing_ && idle_.size() == readers_.size();
+  }
+  if (last)
+    changed_.notify_all();
+}
+
+std::uint64_t lmdb_env::oldest_reader() {
+  std::lock_guard lock{mutex_};
+  auto result = pinned_ ? std::uint64_t{mdb_txn_id(pinned_)}
+                        : lmdb_reader::none;
+  for (auto& x : readers_)
+    result = std::min(result, x.commit.load(std::memory_order_acquire));
+  return result;
+}
+
+// -- files --------------------------------------------------------------------
+
+/// Pages that LMDB allocated, but never had to write, may be missing from a
+/// sound file: they are all listed as free. The file is brought to its full
+/// length, so that looking at that list is safe.
 void lmdb_env::check_length() {
   MDB_envinfo info;
   lmdb_check(mdb_env_info(env_, &info), "mdb_env_info");
-  MDB_stat stat;
-  lmdb_check(mdb_env_stat(env_, &stat), "mdb_env_stat");
-  auto length = stats().file_bytes;
-  std::uint64_t present = length / stat.ms_psize;
-  std::uint64_t expected = info.me_last_pgno + 1;
+  auto file = path_ + "/data.mdb";
+  struct stat now {};
+  if (::stat(file.c_str(), &now) != 0)
+    lmdb_fail(errno, "cannot read " + file);
+  auto length = static_cast<std::uint64_t>(now.st_size);
+  auto present = length / lmdb_page_size;
+  auto expected = info.me_last_pgno + 1;
   if (present >= expected)
     return;
-  auto file = path_ + "/data.mdb";
-  if (::truncate(file.c_str(), static_cast<off_t>(expected * stat.ms_psize)))
+  if (::truncate(file.c_str(), static_cast<off_t>(expected * lmdb_page_size)))
     lmdb_fail(errno, "cannot extend " + file);
   std::uint64_t missing_free = 0;
   try {
-    missing_free = count_free(present, expected);
+    auto free = free_pages(lmdb_reader::none);
+    missing_free = static_cast<std::uint64_t>(
+      std::count_if(free.begin(), free.end(),
+                    [&](auto x) { return x >= present && x < expected; }));
   } catch (const lmdb_fault&) {
     // The list itself is damaged: nothing of it counts.
   }
@@ -137,50 +305,97 @@ void lmdb_env::check_length() {
   throw lmdb_fault{{errc::corrupt, file + " is truncated"}};
 }
 
-std::uint64_t lmdb_env::count_free(std::uint64_t from, std::uint64_t to) {
-  std::uint64_t result = 0;
+/// Pages that have been free since commit `up_to` or longer, in the order of
+/// the file.
+std::vector<std::uint64_t> lmdb_env::free_pages(std::uint64_t up_to) {
+  std::vector<std::uint64_t> result;
   lmdb_read txn{*this};
-  lmdb_cursor rows{txn.native(), free_table};
+  lmdb_cursor rows{txn, free_table};
   for (auto more = rows.first(); more; more = rows.next()) {
-    // A row is a length followed by that many page numbers.
+    // A row is the commit that freed the pages, and a length followed by that
+    // many page numbers.
+    std::uint64_t commit = 0;
+    std::memcpy(&commit, rows.key().data(),
+                std::min(rows.key().size(), sizeof(commit)));
+    if (commit > up_to)
+      break;
     auto bytes = rows.value();
-    constexpr auto step = sizeof(std::size_t);
+    constexpr auto step = sizeof(std::uint64_t);
     for (auto i = step; i + step <= bytes.size(); i += step) {
-      std::size_t page;
+      std::uint64_t page = 0;
       std::memcpy(&page, bytes.data() + i, step);
-      if (page >= from && page < to)
-        ++result;
+      result.push_back(page);
     }
   }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+std::uint64_t lmdb_env::give_back(std::uint64_t keep, std::uint64_t budget) {
+  MDB_envinfo info;
+  lmdb_check(mdb_env_info(env_, &info), "mdb_env_info");
+  // Neither of the two roots, nor a reader, may reach what is given back.
+  auto oldest = oldest_reader();
+  if (oldest == 0 || info.me_last_txnid < 2)
+    return 0;
+  auto free
+    = free_pages(std::min<std::uint64_t>(oldest, info.me_last_txnid - 1));
+  auto kept = static_cast<std::size_t>(
+    std::min<std::uint64_t>(free.size(), keep / lmdb_page_size));
+  auto fd = ::open((path_ + "/data.mdb").c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0)
+    return 0;
+  std::uint64_t result = 0;
+  for (auto end = free.size(); end > kept && result < budget;) {
+    auto begin = end - 1; // a run of neighbours
+    while (begin > kept && free[begin - 1] + 1 == free[begin])
+      --begin;
+    auto from = static_cast<off_t>(free[begin] * lmdb_page_size);
+    auto to = static_cast<off_t>((free[end - 1] + 1) * lmdb_page_size);
+    end = begin;
+    auto data = ::lseek(fd, from, SEEK_DATA);
+    if (data < 0 || data >= to)
+      continue; // nothing is there any more
+    if (::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, from,
+                    to - from)
+        != 0)
+      break;
+    result += static_cast<std::uint64_t>(to - data);
+  }
+  ::close(fd);
   return result;
 }
 
 lmdb_env::figures lmdb_env::stats() {
   figures result;
+  lmdb_read txn{*this};
   MDB_envinfo info;
   lmdb_check(mdb_env_info(env_, &info), "mdb_env_info");
-  result.map_bytes = info.me_mapsize;
-  struct stat file {};
-  if (::stat((path_ + "/data.mdb").c_str(), &file) == 0)
-    result.file_bytes = static_cast<std::uint64_t>(file.st_size);
-  if (tables_.journal[1] == 0)
-    return result; // still opening
-  lmdb_read txn{*this};
-  std::uint64_t used = root_pages;
-  std::uint64_t page_size = 0;
-  auto add = [&](MDB_dbi table) {
-    MDB_stat x;
-    lmdb_check(mdb_stat(txn.native(), table, &x), "mdb_stat");
-    used += x.ms_branch_pages + x.ms_leaf_pages + x.ms_overflow_pages;
-    page_size = x.ms_psize;
-  };
-  for (auto table :
-       {free_table, free_table + 1, tables_.data, tables_.order, tables_.expiry,
-        tables_.tags, tables_.meta, tables_.journal[0], tables_.journal[1]})
-    add(table);
-  if (info.me_last_pgno + 1 > used)
-    result.free_bytes = (info.me_last_pgno + 1 - used) * page_size;
+  result.map = info.me_mapsize;
+  for (auto* name : {"/data.mdb", "/lock.mdb", "/reserve", "/checkpoint"}) {
+    struct stat file {};
+    if (::stat((path_ + name).c_str(), &file) != 0)
+      continue;
+    result.device += static_cast<std::uint64_t>(file.st_blocks) * 512;
+    if (result.file == 0)
+      result.file = static_cast<std::uint64_t>(file.st_size);
+  }
+  auto all = (info.me_last_pgno + 1) * lmdb_page_size;
+  result.free = all - std::min(all, used(txn.native()));
   return result;
+}
+
+std::uint64_t lmdb_env::used(MDB_txn* txn) const {
+  std::uint64_t pages = root_pages;
+  auto& x = tables_;
+  for (auto table :
+       {free_table, free_table + 1, x.data, x.chunks, x.expiry, x.tags,
+        x.totals, x.fences, x.meta, x.journal[0], x.journal[1]}) {
+    MDB_stat stat;
+    lmdb_check(mdb_stat(txn, table, &stat), "mdb_stat");
+    pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
+  }
+  return pages * lmdb_page_size;
 }
 
 std::uint64_t lmdb_env::device_free() const noexcept {
@@ -192,9 +407,10 @@ void lmdb_env::keep_reserve() noexcept {
   auto fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0)
     return;
-  auto rc = ::posix_fallocate(fd, 0, reserve_size);
+  auto size = static_cast<off_t>(reserve_size(max_size_));
+  auto ok = ::posix_fallocate(fd, 0, size) == 0 && ::ftruncate(fd, size) == 0;
   ::close(fd);
-  if (rc != 0)
+  if (!ok)
     release_reserve();
 }
 

@@ -1,54 +1,86 @@
 /// The environment of LMDB that the disk tier lives in.
 ///
 /// Files in the directory: data.mdb and lock.mdb are LMDB's, `terrace.lock`
-/// keeps a second node out (LMDB itself would let it in), and `reserve` is
-/// space for deleting something when the disk is full, which takes new pages
-/// first.
+/// keeps a second node out (LMDB itself would let it in), `reserve` is space
+/// for deleting something when the disk is full, which takes new pages first,
+/// and `checkpoint` is explained in lmdb_checkpoint.hpp.
 ///
-/// The environment syncs data and then the root page at each commit and never
-/// writes through the memory map, so that no crash can leave a torn tree.
-/// Limits that come with LMDB: pages carry no checksum, so damage to an
-/// *interior* page is noticed only where LMDB looks for it (records have
-/// checksums of their own, and a truncated file is noticed when it is opened),
-/// and a device that fails to read a mapped page raises SIGBUS.
+/// Bound: the map ends at the bound, so that no commit can take the files past
+/// it. What is free inside the file can be given back to the device
+/// (`give_back`), since LMDB itself never makes its file smaller.
 ///
-/// Source: lmdb.h 0.9.24.
+/// The environment never writes through the memory map. Unless `lmdb_sync::os`
+/// is chosen it syncs data and then the root page at each commit, so that no
+/// crash can leave a torn tree. A map page that cannot be read does not end the
+/// process (lmdb_guard.hpp). A limit that comes with LMDB: pages carry no
+/// checksum, so damage to an *interior* page is noticed only where LMDB looks
+/// for it. Records have checksums of their own.
+///
+/// Source: lmdb.h 0.9.24; fallocate(2), lseek(2).
 #pragma once
 
+#include "tiers/lmdb_guard.hpp"
 #include "tiers/lmdb_txn.hpp"
 
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace terrace {
 
-/// The tables; lmdb_tree.hpp and lmdb_journal.hpp define their rows.
+/// The tables; lmdb_rows.hpp and lmdb_journal.hpp define their rows.
 struct lmdb_tables {
   lmdb_table data = 0;
-  lmdb_table order = 0;
+  lmdb_table chunks = 0;
   lmdb_table expiry = 0;
   lmdb_table tags = 0;
+  lmdb_table totals = 0;
+  lmdb_table fences = 0;
   lmdb_table meta = 0;
   lmdb_table journal[2] = {0, 0};
 };
 
-/// An open environment. Thread-safe, except that one thread at a time writes.
+/// Who brings commits to the device.
+enum class lmdb_sync {
+  commit, ///< each commit syncs
+  os,     ///< the operating system, when it likes, and `checkpoint`
+};
+
+/// A read transaction, used again and again.
+struct lmdb_reader {
+  static constexpr std::uint64_t none = ~std::uint64_t{0};
+
+  MDB_txn* txn = nullptr;
+  /// The commit that it sees. 0: not known yet; `none`: it sees none.
+  std::atomic<std::uint64_t> commit{none};
+};
+
+/// Bytes of a page of LMDB on the machines that Terrace runs on.
+inline constexpr std::uint64_t lmdb_page_size = 4096;
+
+/// An open environment. Thread-safe, except that one thread at a time writes,
+/// and only that one may call `start_anew`, `give_back` and `checkpoint`.
 class lmdb_env {
 public:
-  /// Sizes for metrics.
+  /// Sizes for metrics, in bytes.
   struct figures {
-    std::uint64_t map_bytes = 0;
-    std::uint64_t file_bytes = 0;
-    std::uint64_t free_bytes = 0; ///< inside the file, ready for use
+    std::uint64_t map = 0;
+    std::uint64_t file = 0;   ///< length of the file
+    std::uint64_t device = 0; ///< what all files take on the device
+    std::uint64_t free = 0;   ///< inside the file, ready for use
   };
 
   /// Opens the environment in directory `path`, which is created if absent.
-  /// Throws `lmdb_fault`: `in_use` (another process holds it), `read_only`
-  /// (no permission), `corrupt` (damaged or truncated file),
-  /// `unsupported_format` (written by another LMDB), `no_space`, `io_failure`.
-  lmdb_env(const std::string& path, std::uint64_t map_size);
+  /// `max_size`: bound on the bytes of all files. Throws `lmdb_fault`: `in_use`
+  /// (another process holds it), `read_only` (no permission), `corrupt`
+  /// (damaged or truncated file), `unsupported_format` (written by another
+  /// LMDB), `no_space`, `io_failure`.
+  lmdb_env(const std::string& path, std::uint64_t max_size, lmdb_sync sync);
 
   lmdb_env(const lmdb_env&) = delete;
 
@@ -66,6 +98,35 @@ public:
 
   figures stats();
 
+  /// Bytes of the pages that a transaction's tables take, free ones left out.
+  std::uint64_t used(MDB_txn* txn) const;
+
+  /// Why the files are of no use any more: a page could not be read, or they
+  /// were removed. `none` while they are.
+  failure lost() const;
+
+  /// Replaces the files by empty ones, in a new directory if need be. Waits
+  /// until nobody reads; who wants to read meanwhile waits too. Throws as the
+  /// constructor does; then every further use throws, and `start_anew` may be
+  /// tried again.
+  void start_anew();
+
+  /// Gives pages that have been free for some commits back to the device, the
+  /// last ones of the file first, but for `keep` bytes of them. At most
+  /// `budget` bytes at once. Returns the bytes given back; 0 means that there
+  /// are no more, or that the file system cannot do it.
+  std::uint64_t give_back(std::uint64_t keep, std::uint64_t budget);
+
+  /// With `lmdb_sync::os`: brings all commits to the device, and frees what was
+  /// kept for the last checkpoint. Otherwise nothing.
+  void checkpoint();
+
+  /// Whether the files were taken back to their checkpoint when they were
+  /// opened.
+  bool restored() const noexcept {
+    return restored_;
+  }
+
   /// Bytes that the device has left, zero if that is unknown.
   std::uint64_t device_free() const noexcept;
 
@@ -78,22 +139,43 @@ public:
 private:
   friend class lmdb_read;
 
+  void open();
+
   void lock_directory();
 
   void open_tables();
 
   void check_length();
 
-  std::uint64_t count_free(std::uint64_t from, std::uint64_t to);
+  std::vector<std::uint64_t> free_pages(std::uint64_t up_to);
+
+  std::uint64_t oldest_reader();
+
+  lmdb_reader& take_reader();
+
+  void give_reader(lmdb_reader& x) noexcept;
+
+  bool contains(const void* at, std::size_t n) const noexcept {
+    return !guard_ || guard_->contains(at, n);
+  }
 
   void close() noexcept;
 
   std::string path_;
+  std::uint64_t max_size_;
+  lmdb_sync sync_;
+  bool restored_ = false;
   int lock_fd_ = -1;
   MDB_env* env_ = nullptr;
+  MDB_txn* pinned_ = nullptr; ///< holds the pages of the checkpoint
   lmdb_tables tables_;
-  std::mutex mutex_;           /// guards `idle_`
-  std::vector<MDB_txn*> idle_; /// reset read transactions
+  std::optional<lmdb_guard> guard_;      ///< of data.mdb
+  std::optional<lmdb_guard> lock_guard_; ///< of lock.mdb
+  std::mutex mutex_;                     ///< guards the next four
+  std::condition_variable changed_;
+  std::deque<lmdb_reader> readers_;
+  std::vector<lmdb_reader*> idle_; ///< those nobody has taken
+  bool closing_ = false;           ///< none is given out
 };
 
 } // namespace terrace

@@ -80,6 +80,13 @@ public:
         f(static_cast<const lmdb_node&>(*x.node));
   }
 
+  template <class F>
+  void each(F&& f) {
+    for (auto& in : parts_)
+      for (auto& x : in)
+        f(*x.node);
+  }
+
 private:
   /// The hash stands beside the pointer: moving a part touches no node.
   struct place {

@@ -14,8 +14,13 @@
 
 namespace terrace {
 
-/// Bytes of one slice, about.
+/// Bytes of one slice, about; the least when pages or the device are short.
 inline constexpr std::uint64_t lmdb_max_slice = 16ull << 20;
+inline constexpr std::uint64_t lmdb_min_slice = 128ull << 10;
+
+/// Changes of one slice.
+inline constexpr std::uint64_t lmdb_most_changes = 8192;
+inline constexpr std::uint64_t lmdb_fewest_changes = 16;
 
 struct lmdb_merge {
   /// The nodes have to stay until the merge is over.

@@ -243,6 +243,22 @@ void lmdb_overlay::end_merge() {
   });
 }
 
+void lmdb_overlay::restage() {
+  std::lock_guard lock{mutex_};
+  make_room(active_, index_.size()); // before anything changes
+  frozen_.clear();
+  frozen_bytes_ = 0;
+  for (auto& journal : journals_)
+    journal.clear();
+  active_.clear();
+  change(staged_bytes_, std::uint64_t{0} - staged_bytes());
+  index_.each([this](lmdb_node& x) {
+    x.refs = 1;
+    x.journals = 0;
+    activate(x);
+  });
+}
+
 void lmdb_overlay::restore(lmdb_replay x, bool merging) {
   std::lock_guard lock{mutex_};
   lmdb_probe probe{x.key};

@@ -176,6 +176,9 @@ public:
   /// The merging list is in the tree.
   void end_merge();
 
+  /// Nothing is on disk any more: makes all changes active.
+  void restage();
+
   /// Adds a change read from a journal. Only before any other change, and the
   /// merging journal first.
   void restore(lmdb_replay x, bool merging);

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <cstring>
+#include <limits>
 
 namespace terrace {
 
@@ -10,8 +11,9 @@ namespace {
 
 constexpr std::size_t kept_of_long_key = 470;
 constexpr std::size_t long_key_size = kept_of_long_key + 16;
-constexpr std::size_t row_prefix_size = 16;
-constexpr char count_prefix = 'n';
+
+/// In `until` of a row whose value is in chunks.
+constexpr std::int64_t large_flag = std::numeric_limits<std::int64_t>::min();
 
 /// What a row takes beside its bytes: LMDB's node header and its slot.
 constexpr std::uint64_t node_overhead = 10;
@@ -19,7 +21,7 @@ constexpr std::uint64_t node_overhead = 10;
 constexpr std::uint64_t largest_inline_row = 2038;
 constexpr std::uint64_t page_size = 4096;
 
-static_assert(sizeof(lmdb_state) == 7 * 8, "written to disk as it is");
+static_assert(sizeof(lmdb_state) == 9 * 8, "written to disk as it is");
 
 template <class T>
 T load(const char* from) noexcept {
@@ -34,6 +36,38 @@ void append(std::string& out, T x) {
   std::memcpy(buf, &x, sizeof(T));
   out.append(buf, sizeof(T));
 }
+
+/// Takes integers and bytes off the front of a row.
+class reader {
+public:
+  explicit reader(std::string_view bytes) noexcept : bytes_(bytes) {
+    // nop
+  }
+
+  template <class T>
+  bool read(T& out) noexcept {
+    std::string_view part;
+    if (!read(sizeof(T), part))
+      return false;
+    out = load<T>(part.data());
+    return true;
+  }
+
+  bool read(std::size_t n, std::string_view& out) noexcept {
+    if (bytes_.size() < n)
+      return false;
+    out = bytes_.substr(0, n);
+    bytes_.remove_prefix(n);
+    return true;
+  }
+
+  std::string_view rest() const noexcept {
+    return bytes_;
+  }
+
+private:
+  std::string_view bytes_;
+};
 
 void append_big_endian(std::string& out, std::uint64_t x) {
   for (int shift = 56; shift >= 0; shift -= 8)
@@ -83,57 +117,64 @@ void lmdb_tag_key(std::string& out, std::string_view table_key,
   out += table_key.substr(tenant_prefix_size);
 }
 
-std::string lmdb_count_key(tenant_id tenant) {
-  return count_prefix + tenant_prefix(tenant);
+std::string lmdb_tag_group(tenant_id tenant, std::string_view tag) {
+  auto result = tenant_prefix(tenant);
+  append_hash(result, tag);
+  return result;
 }
 
 // -- rows ---------------------------------------------------------------------
 
 bool lmdb_parse(std::string_view table_key, std::string_view value,
                 lmdb_row& out) noexcept {
-  if (value.size() < row_prefix_size)
+  reader in{value};
+  std::int64_t until = 0;
+  if (!in.read(until))
     return false;
-  out.seq = load<std::uint64_t>(value.data());
-  out.until = load<std::int64_t>(value.data() + 8);
-  value.remove_prefix(row_prefix_size);
+  out.until = until & ~large_flag;
   out.key = table_key;
-  if (table_key.size() == long_key_size) {
-    if (value.size() < sizeof(std::uint32_t))
-      return false;
-    auto size = load<std::uint32_t>(value.data());
-    value.remove_prefix(sizeof(std::uint32_t));
-    if (value.size() < size)
-      return false;
-    out.key = value.substr(0, size);
-    value.remove_prefix(size);
-  }
-  out.record = value;
+  if (std::uint32_t size = 0; table_key.size() == long_key_size
+                              && !(in.read(size) && in.read(size, out.key)))
+    return false;
+  out.run = 0;
+  out.rest = 0;
+  if ((until & large_flag) != 0 && !(in.read(out.run) && in.read(out.rest)))
+    return false;
+  out.record = in.rest();
   return true;
 }
 
-void lmdb_make_row(std::string& out, std::uint64_t seq, std::int64_t until,
-                   std::string_view table_key, std::string_view key,
-                   std::string_view encoded) {
+void lmdb_make_row(std::string& out, std::string_view table_key,
+                   const lmdb_row& x) {
   out.clear();
-  append(out, seq);
-  append(out, until);
+  append(out, x.run != 0 ? x.until | large_flag : x.until);
   if (table_key.size() == long_key_size) {
-    append(out, static_cast<std::uint32_t>(key.size()));
-    out += key;
+    append(out, static_cast<std::uint32_t>(x.key.size()));
+    out += x.key;
   }
-  out += encoded;
+  if (x.run != 0) {
+    append(out, x.run);
+    append(out, x.rest);
+  }
+  out += x.record;
 }
 
 std::uint64_t lmdb_footprint(std::size_t key_size, std::size_t row_size,
-                             bool expires, std::size_t tags) noexcept {
+                             const lmdb_row& x, std::size_t tags) noexcept {
+  auto pages = [](std::uint64_t size) {
+    return (size + 16 + page_size - 1) / page_size * page_size;
+  };
   std::uint64_t result = node_overhead + key_size;
   if (key_size + row_size + node_overhead <= largest_inline_row)
     result += row_size;
   else
-    result += (row_size + 16 + page_size - 1) / page_size * page_size;
+    result += pages(row_size);
+  auto whole = x.rest / lmdb_chunk_size;
+  result += whole * (pages(lmdb_chunk_size) + node_overhead + 16);
+  if (auto last = x.rest % lmdb_chunk_size; last != 0)
+    result += pages(last) + node_overhead + 16;
   auto index_row = node_overhead + 8 + key_size;
-  result += index_row;
-  if (expires)
+  if (x.until != 0)
     result += index_row;
   return result + tags * (index_row + 8);
 }
@@ -163,19 +204,6 @@ bool lmdb_expiry_due(lmdb_env& env, std::int64_t now_ms) {
   lmdb_read txn{env};
   lmdb_cursor rows{txn.native(), env.tables().expiry};
   return rows.first() && lmdb_until_of(rows.key()) <= now_ms;
-}
-
-std::map<tenant_id, std::uint64_t> lmdb_load_counts(lmdb_env& env) {
-  std::map<tenant_id, std::uint64_t> result;
-  lmdb_read txn{env};
-  lmdb_cursor rows{txn.native(), env.tables().meta};
-  std::string first(1, count_prefix);
-  for (auto more = rows.find_at_least(first);
-       more && rows.key().front() == count_prefix; more = rows.next())
-    if (rows.key().size() == 3 && rows.value().size() == 8)
-      result[tenant_of(rows.key().substr(1))]
-        = load<std::uint64_t>(rows.value().data());
-  return result;
 }
 
 } // namespace terrace

@@ -89,9 +89,17 @@ void lmdb_store::stage_one(const entry& x, const lmdb_probe& key,
     version = known->data.version;
     live = known->hit();
   }
-  if (!fits(x) || x.data.expired(now_ms) || (if_absent && live)
-      || (present && version > x.data.version)) {
+  if ((if_absent && live) || (present && version > x.data.version)
+      || !is_qualified(x.key)) {
     ++out.refused;
+    return;
+  }
+  if (!fits(x) || x.data.expired(now_ms)
+      || !admits(key, above, known, now_ms)) {
+    ++out.refused;
+    // What it replaces is gone all the same.
+    if (!if_absent && (present || !known))
+      stage_marker(key, above, x.data.version);
     return;
   }
   if (overfull()) {
@@ -104,16 +112,32 @@ void lmdb_store::stage_one(const entry& x, const lmdb_probe& key,
     return;
   }
   overlay_.stage(key, above, x.data, false);
+  accepted_bytes_.fetch_add(x.key.size() + x.data.value.size(),
+                            std::memory_order_relaxed);
   ++out.stored;
+}
+
+/// Whether an entry is worth its wear. A key that is known to be there, or has
+/// been of use lately, is not new.
+bool lmdb_store::admits(const lmdb_probe& key, const lmdb_node* above,
+                        const lookup* known, std::int64_t now_ms) noexcept {
+  if (!admission_.selects() || (above && !above->removed)
+      || (known && known->hit()) || clock_.seen(key.hash))
+    return true;
+  auto full = used_ + sizes_.slice >= limit_;
+  if (admission_.admit(key.hash, full, now_ms))
+    return true;
+  not_admitted_.fetch_add(1, std::memory_order_relaxed);
+  return false;
 }
 
 /// What could never be written is refused here, so that no commit can fail
 /// because of one entry.
 bool lmdb_store::fits(const entry& x) const noexcept {
   auto& value = x.data.value;
-  return is_qualified(x.key) && value.size() <= opts_.max_value_size
+  return value.size() <= opts_.max_value_size
          && value.size() <= std::numeric_limits<std::uint32_t>::max()
-         && 2 * x.key.size() + value.size() + 128 <= opts_.max_size
+         && 2 * x.key.size() + value.size() + 128 <= sizes_.spare
          && x.data.tags.size() <= u16_max
          && std::all_of(x.data.tags.begin(), x.data.tags.end(),
                         [](auto& tag) { return tag.size() <= u16_max; });
@@ -187,14 +211,18 @@ bool lmdb_store::stage_one(const removal& x, const lookup* known,
   }
   if (!is_qualified(x.key))
     return false;
-  if (overfull()) {
-    give_up(key, x.version);
-    return existed;
-  }
-  record marker;
-  marker.version = x.version;
-  overlay_.stage(key, above, std::move(marker), true);
+  stage_marker(key, above, x.version);
   return existed;
+}
+
+/// Stages a removal.
+void lmdb_store::stage_marker(const lmdb_probe& key, const lmdb_node* above,
+                              version_t version) {
+  if (overfull())
+    return give_up(key, version);
+  record marker;
+  marker.version = version;
+  overlay_.stage(key, above, std::move(marker), true);
 }
 
 std::uint64_t lmdb_store::hide_staged(const lmdb_purge& x,

@@ -1,23 +1,20 @@
 #include "tiers/lmdb_store.hpp"
 
-#include "messages/glob.hpp"
 #include "tiers/lmdb_journal.hpp"
 
 #include <algorithm>
 #include <new>
-#include <unordered_map>
 
 namespace terrace {
 
 namespace {
 
-/// Address space, not space on disk. Pages are two thirds full, a commit needs
-/// room for new copies of pages, and the journals hold what waits.
-std::uint64_t map_size(const disk_options& opts) noexcept {
-  return 4 * (opts.max_size + opts.max_pending_size) + (1ull << 30);
-}
+/// A change rewrites a page at least, and the old copies are of use two commits
+/// later.
+constexpr std::uint64_t bytes_per_change = 3 * lmdb_page_size;
 
-constexpr std::size_t count_sample = 4096;
+/// Of an entry, for what is sized by how many fit on the disk.
+constexpr std::uint64_t bytes_per_entry = 1024;
 
 template <class T>
 keys keys_of(std::span<const T> xs) {
@@ -53,15 +50,24 @@ lmdb_store::lmdb_store(const disk_options& opts,
                        const compression_options& compression,
                        const std::string& path)
   : opts_(opts),
+    sizes_(opts),
     codec_(compression),
     path_(path),
-    env_(path, map_size(opts)),
-    slice_limit_(lmdb_max_slice),
+    env_(path, opts.max_size,
+         opts.durability == "os" ? lmdb_sync::os : lmdb_sync::commit),
+    clock_(0),
+    admission_(opts.admission == "reuse", opts.write_budget,
+               opts.max_size / bytes_per_entry),
+    slice_limit_(sizes_.slice),
+    changes_limit_(sizes_.changes),
     state_(lmdb_load_state(env_)),
-    counts_(lmdb_load_counts(env_)),
-    limit_(opts.max_size) {
+    fences_(lmdb_load_fences(env_)),
+    tenants_(lmdb_load_tenants(env_)),
+    fenced_(!fences_.empty()),
+    limit_(sizes_.tables) {
   max_version_ = state_.max_version;
   floor_ = state_.floor;
+  clock_.grow(state_.entries);
   // The journal that takes no new changes any more is the older one, and was
   // being merged.
   std::uint64_t damaged = 0;
@@ -80,6 +86,16 @@ lmdb_store::lmdb_store(const disk_options& opts,
   if (!overlay_.merging().empty())
     run_.emplace(overlay_.merging());
   quarantined_ = damaged;
+}
+
+lmdb_store::sizes::sizes(const disk_options& opts) noexcept {
+  spare = opts.max_size / 8;
+  tables = opts.max_size - spare
+           - std::min<std::uint64_t>(opts.max_size / 16, 5 << 20);
+  journal = std::min(opts.max_pending_size, spare);
+  slice = std::min(lmdb_max_slice, spare / 4);
+  changes = static_cast<std::size_t>(std::clamp(
+    spare / bytes_per_change, lmdb_fewest_changes, lmdb_most_changes));
 }
 
 // -- looking up ---------------------------------------------------------------
@@ -112,35 +128,76 @@ lookup lmdb_store::read(lmdb_read& txn, const std::string& key,
     return lookup::missed();
   auto result = lookup::missed();
   lmdb_row row;
-  if (!lmdb_parse(table_key, value, row)) {
-    std::lock_guard lock{mutex_};
-    quarantine_.emplace_back(key, row.seq);
-    return lookup::failed(errc::corrupt);
-  }
+  if (!lmdb_parse(table_key, value, row))
+    return corrupt(key, value);
   if (row.key != key)
     return result;
   auto head = codec::peek(row.record);
-  if (head && (row.until != 0 || head->expires_ms != 0)) {
-    auto gone = [now_ms](std::int64_t x) { return x != 0 && x <= now_ms; };
-    if (gone(row.until) || gone(head->expires_ms)) {
-      result.data.version = head->version;
-      return result;
-    }
+  if (!head && head.error().code != errc::corrupt)
+    return lookup::failed(head.error().code);
+  if (!head)
+    return corrupt(key, value);
+  auto gone = [now_ms](std::int64_t x) { return x != 0 && x <= now_ms; };
+  if (gone(row.until) || gone(head->expires_ms)
+      || hidden(key, row.record, head->version)) {
+    result.data.version = head->version;
+    return result;
   }
-  if (head && !with_value) {
+  if (!with_value) {
     record x;
     x.version = head->version;
     x.expires_ms = head->expires_ms;
     return answer(x, lmdb_overlay::state::record, now_ms);
   }
-  auto data = codec_.decode(key, row.record);
-  if (data)
-    return answer(*data, lmdb_overlay::state::record, now_ms);
-  if (data.error().code == errc::corrupt) {
-    std::lock_guard lock{mutex_};
-    quarantine_.emplace_back(key, row.seq);
+  auto bytes = row.record;
+  std::string whole;
+  if (row.run != 0) {
+    if (!assemble(txn, row, whole))
+      return corrupt(key, value);
+    bytes = whole;
   }
+  auto data = codec_.decode(key, bytes);
+  if (data) {
+    clock_.touch(lmdb_probe{key}.hash);
+    return answer(*data, lmdb_overlay::state::record, now_ms);
+  }
+  if (data.error().code == errc::corrupt)
+    return corrupt(key, value);
   return lookup::failed(data.error().code);
+}
+
+/// Notes that a row is damaged, for the next commit to delete it.
+lookup lmdb_store::corrupt(const std::string& key, std::string_view row) {
+  std::lock_guard lock{mutex_};
+  quarantine_.emplace_back(key, lmdb_tree::fingerprint(row));
+  return lookup::failed(errc::corrupt);
+}
+
+/// Puts a large record together. False: a part of it is missing.
+bool lmdb_store::assemble(lmdb_read& txn, const lmdb_row& row,
+                          std::string& out) {
+  out.reserve(row.record.size() + row.rest);
+  out = row.record;
+  for (std::uint64_t i = 0, left = row.rest; left > 0; ++i) {
+    auto key = lmdb_chunk_key(row.run, i);
+    std::string_view part;
+    if (!txn.get(env_.tables().chunks, lmdb_integer(key), part)
+        || part.size() != std::min<std::uint64_t>(left, lmdb_chunk_size))
+      return false;
+    out += part;
+    left -= part.size();
+  }
+  return true;
+}
+
+/// Whether a record in the tree has been cleared.
+bool lmdb_store::hidden(std::string_view key, std::string_view bytes,
+                        version_t version) const {
+  if (!fenced_.load(std::memory_order_acquire))
+    return false;
+  auto tags = codec::peek_tags(bytes);
+  std::lock_guard lock{mutex_};
+  return fences_.hides(key, tags, version);
 }
 
 lookups lmdb_store::look_up(std::span<const std::string> xs,
@@ -226,119 +283,17 @@ expected<std::uint64_t> lmdb_store::purge(const selector& what, version_t up_to,
   return walk.purged;
 }
 
-expected<key_page> lmdb_store::list(tenant_id tenant, const std::string& glob,
-                                    const std::string& cursor,
-                                    std::size_t budget, std::int64_t now_ms) {
-  struct pending {
-    std::string key;
-    bool live;
-  };
-  budget = std::max<std::size_t>(budget, 1);
-  auto literal = qualify(tenant, glob_literal_prefix(glob));
-  auto prefix = std::string{lmdb_key_prefix(literal)};
-  auto matches = [&glob](std::string_view key) {
-    return glob_match(glob, user_key(key));
-  };
-  // The overlay is looked at first: a key that reaches the tree meanwhile is
-  // then seen at least once.
-  std::vector<std::pair<std::string, pending>> waiting;
-  overlay_.each([&](const lmdb_node& x) {
-    auto key = x.key();
-    if (!key.starts_with(literal))
-      return;
-    std::string scratch;
-    auto table_key = lmdb_key(key, scratch);
-    if (cursor.empty() || table_key > cursor)
-      waiting.emplace_back(std::string{table_key},
-                           pending{std::string{key}, answer(x, now_ms).hit()});
-  });
-  std::optional<std::string> bound; // nothing behind it is looked at
-  if (waiting.size() > budget) {
-    auto nth = waiting.begin() + static_cast<std::ptrdiff_t>(budget) - 1;
-    auto before = [](auto& x, auto& y) { return x.first < y.first; };
-    std::nth_element(waiting.begin(), nth, waiting.end(), before);
-    waiting.resize(budget);
-    bound = waiting.back().first;
-  }
-  std::unordered_map<std::string_view, const pending*> newer;
-  for (auto& [table_key, x] : waiting)
-    newer.emplace(table_key, &x);
-  key_page result;
-  try {
-    lmdb_read txn{env_};
-    lmdb_cursor rows{txn.native(), env_.tables().data};
-    auto more = rows.find_at_least(std::max(cursor, prefix));
-    if (more && rows.key() == cursor)
-      more = rows.next();
-    for (std::string here; more && rows.key().starts_with(prefix)
-                           && (!bound || rows.key() <= *bound);
-         more = rows.next()) {
-      if (budget-- == 0) {
-        bound = here;
-        break;
-      }
-      here.assign(rows.key());
-      lmdb_row row;
-      if (newer.count(here) > 0 || !lmdb_parse(here, rows.value(), row)
-          || !matches(row.key) || (row.until != 0 && row.until <= now_ms))
-        continue;
-      auto head = codec::peek(row.record);
-      if (head && head->version > floor_.load(std::memory_order_acquire))
-        result.found.emplace_back(row.key);
-    }
-  } catch (const lmdb_fault& x) {
-    return x.why;
-  }
-  for (auto& [table_key, x] : waiting)
-    if (x.live && matches(x.key) && (!bound || table_key <= *bound))
-      result.found.push_back(x.key);
-  result.done = !bound;
-  result.next = bound.value_or(std::string{});
-  return result;
-}
-
-expected<std::uint64_t> lmdb_store::count(tenant_id tenant) {
-  std::uint64_t result = 0;
-  {
-    std::lock_guard lock{mutex_};
-    if (auto i = counts_.find(tenant); i != counts_.end())
-      result = i->second;
-  }
-  auto pending = overlay_.stats().entries;
-  if (pending == 0)
-    return result;
-  auto stride = pending / count_sample + 1;
-  std::uint64_t turn = 0;
-  std::vector<std::pair<std::string, bool>> sample; // key, is a record
-  overlay_.each([&](const lmdb_node& x) {
-    if (tenant_of(x.key()) == tenant && turn++ % stride == 0)
-      sample.emplace_back(x.key(), !x.removed);
-  });
-  std::int64_t change = 0;
-  try {
-    lmdb_read txn{env_};
-    std::string scratch;
-    std::string_view row;
-    for (auto& [key, is_record] : sample)
-      change += static_cast<int>(is_record)
-                - txn.get(env_.tables().data, lmdb_key(key, scratch), row);
-  } catch (const lmdb_fault& x) {
-    return x.why;
-  }
-  change *= static_cast<std::int64_t>(stride);
-  auto total = static_cast<std::int64_t>(result) + change;
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(total, 0));
-}
-
 void lmdb_store::describe(tier_status& out) {
   out.tier = tier_kind::disk;
-  out.capacity_bytes = limit_;
+  out.capacity_bytes = limit_ == sizes_.tables ? opts_.max_size : limit_.load();
   out.evictions = evictions_;
   out.expirations = expirations_;
   {
     std::lock_guard lock{mutex_};
-    out.entries = state_.entries;
-    out.bytes = state_.bytes;
+    out.entries = state_.entries - state_.hidden_entries;
+    out.bytes = state_.bytes - state_.hidden_bytes;
+    out.extra["cleared_entries"] = state_.hidden_entries;
+    out.extra["cleared_bytes"] = state_.hidden_bytes;
   }
   auto sizes = overlay_.stats();
   auto coded = codec_.stats();
@@ -350,7 +305,13 @@ void lmdb_store::describe(tier_status& out) {
   extra["commits"] = commits_;
   extra["commit_errors"] = commit_errors_;
   extra["given_up"] = given_up_;
+  extra["not_admitted"] = not_admitted_;
+  extra["accepted_bytes"] = accepted_bytes_;
+  extra["written_bytes"] = written_bytes_;
   extra["quarantined"] = quarantined_;
+  extra["started_anew"] = renewals_;
+  extra["used_bytes"] = used_;
+  extra["given_back_bytes"] = given_back_;
   extra["compressed"] = coded.compressed;
   extra["incompressible"] = coded.incompressible;
   extra["raw_bytes"] = coded.raw_bytes;
@@ -358,9 +319,10 @@ void lmdb_store::describe(tier_status& out) {
   extra["corrupt"] = coded.corrupt;
   try {
     auto files = env_.stats();
-    extra["map_size_bytes"] = files.map_bytes;
-    extra["file_size_bytes"] = files.file_bytes;
-    extra["file_free_bytes"] = files.free_bytes;
+    extra["map_size_bytes"] = files.map;
+    extra["file_size_bytes"] = files.file;
+    extra["file_free_bytes"] = files.free;
+    extra["device_bytes"] = files.device;
   } catch (const lmdb_fault&) {
     // The figures of the file are left out; look-ups report what is wrong.
   }

@@ -17,11 +17,18 @@
 /// leaves a marker until it has reached the tree; afterwards nothing tells that
 /// the key was there.
 ///
-/// Bound: the bytes of keys, values and index rows in the tree stay within
-/// `max_size`; the oldest entries go first, and go in the commit that would
-/// exceed it, or in further ones right after it when there are many. The file
-/// is larger than that: pages are about two thirds full, and the journal is in
-/// it.
+/// Bound: what the files take on the device stays within `max_size`. An eighth
+/// of it is kept free, since a commit writes new copies of pages before it may
+/// use the old ones; the rest is for the tables, whose pages are about two
+/// thirds full, and the journal. Who leaves: lmdb_clock.hpp. Values larger than
+/// an eighth of the bound are refused.
+///
+/// What is refused: entries that are expired or too large, and new ones that
+/// are not admitted (lmdb_admission.hpp). What they replace is deleted all the
+/// same.
+///
+/// Clearing a tenant, a tag or everything takes a moment, however much it is
+/// (lmdb_totals.hpp); `sweep` deletes the rows. So do counts.
 ///
 /// When the disk is full, an eighth of the entries is evicted, since their
 /// pages are then free, and the commit is tried again. The bound stays at what
@@ -34,11 +41,15 @@
 /// purged after the next successful commit.
 ///
 /// Damage: a record whose checksum does not hold is reported as `corrupt`,
-/// counted, and deleted with the next commit.
+/// counted, and deleted with the next commit. When a commit meets a damaged
+/// page, a page of the map cannot be read, or the directory has been removed,
+/// the store starts anew with empty files; what waits in memory is kept.
 #pragma once
 
 #include "config/options.hpp"
 #include "tiers/codec.hpp"
+#include "tiers/lmdb_admission.hpp"
+#include "tiers/lmdb_clock.hpp"
 #include "tiers/lmdb_env.hpp"
 #include "tiers/lmdb_merge.hpp"
 #include "tiers/lmdb_overlay.hpp"
@@ -65,6 +76,12 @@ struct lmdb_purge {
   std::uint64_t purged = 0;
   bool begun = false;
   std::string cursor;
+};
+
+/// Entries and what they take on disk.
+struct lmdb_group {
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;
 };
 
 /// What is left to do after a commit.
@@ -108,8 +125,8 @@ public:
                           const std::string& cursor, std::size_t budget,
                           std::int64_t now_ms) override;
 
-  /// Exact while at most 4096 changes wait for the tree, estimated from 4096 of
-  /// them otherwise.
+  /// Exact. Takes the longer the more changes wait for the tree, about a
+  /// microsecond each.
   expected<std::uint64_t> count(tenant_id tenant) override;
 
   std::size_t sweep(std::int64_t now_ms, std::size_t budget) override;
@@ -150,8 +167,24 @@ public:
 
   /// Whether as much waits, in memory or in the journal, as may.
   bool full() const noexcept {
-    return std::max(overlay_.bytes(), journal_bytes_.load())
-           > opts_.max_pending_size;
+    return overlay_.bytes() > opts_.max_pending_size
+           || journal_bytes_.load() > sizes_.journal;
+  }
+
+  /// How often the store had to start anew, and why it did last.
+  std::uint64_t renewals() const noexcept {
+    return renewals_.load();
+  }
+
+  /// Whether opening took the files back to an earlier commit, because the
+  /// machine had gone down (durability "os").
+  bool restored() const noexcept {
+    return env_.restored();
+  }
+
+  failure last_failure() const {
+    std::lock_guard lock{mutex_};
+    return last_failure_;
   }
 
   // -- reading ----------------------------------------------------------------
@@ -189,6 +222,13 @@ private:
   lookup read(lmdb_read& txn, const std::string& key, std::int64_t now_ms,
               bool with_value);
 
+  lookup corrupt(const std::string& key, std::string_view row);
+
+  bool assemble(lmdb_read& txn, const lmdb_row& row, std::string& out);
+
+  bool hidden(std::string_view key, std::string_view bytes,
+              version_t version) const;
+
   lookups look_up(std::span<const std::string> xs, std::int64_t now_ms,
                   bool with_value);
 
@@ -199,13 +239,24 @@ private:
 
   bool stage_one(const removal& x, const lookup* known, std::int64_t now_ms);
 
+  void stage_marker(const lmdb_probe& key, const lmdb_node* above,
+                    version_t version);
+
   bool fits(const entry& x) const noexcept;
+
+  bool admits(const lmdb_probe& key, const lmdb_node* above,
+              const lookup* known, std::int64_t now_ms) noexcept;
 
   bool overfull() const noexcept;
 
   void give_up(const lmdb_probe& key, version_t version);
 
   std::uint64_t hide_staged(const lmdb_purge& x, std::int64_t now_ms);
+
+  // counting (lmdb_survey.cpp)
+
+  lmdb_group shadowed(tenant_id tenant, const std::string* tag,
+                      std::int64_t* records);
 
   // writing (lmdb_commit.cpp)
 
@@ -219,8 +270,8 @@ private:
 
   void merge_directly(std::int64_t now_ms);
 
-  std::uint64_t write_journal(lmdb_tree& tree, std::size_t fresh,
-                              std::int64_t now_ms,
+  std::uint64_t write_journal(lmdb_tree& tree, std::size_t& next,
+                              std::size_t fresh, std::int64_t now_ms,
                               std::vector<std::size_t>& merged);
 
   std::size_t merge_slice(std::span<lmdb_node* const> xs, std::size_t begin,
@@ -231,12 +282,18 @@ private:
                              std::int64_t now_ms);
 
   bool cramped() const noexcept {
-    return slice_limit_ < lmdb_max_slice;
+    return slice_limit_ < sizes_.slice;
   }
+
+  void pace(bool ample) noexcept;
 
   std::string_view encode(const lmdb_change& x);
 
-  lmdb_state next_state() const;
+  std::int64_t until(const record& x, std::int64_t now_ms) const noexcept;
+
+  // around a transaction (lmdb_upkeep.cpp)
+
+  lmdb_tree begin();
 
   bool has_damage() const;
 
@@ -244,36 +301,77 @@ private:
 
   void publish(lmdb_tree& tree);
 
+  void count_written(std::uint64_t before);
+
+  void make_room(std::uint64_t bytes, std::int64_t now_ms);
+
   bool relieve(std::int64_t now_ms);
 
+  void renew(const failure& why);
+
   void note_failure(const failure& why);
+
+  struct cleared {
+    std::uint64_t entries = 0; ///< live ones
+    bool whole = false;        ///< nothing is left to be looked for
+  };
+
+  std::vector<std::string> groups_of(const selector& what) const;
+
+  cleared clear(const selector& what, version_t up_to, std::int64_t now_ms);
+
+  void hide(const selector& what, version_t up_to);
+
+  std::size_t sweep_step(std::size_t budget, std::int64_t now_ms);
 
   std::size_t sweep_floor(lmdb_tree& tree, std::size_t budget,
                           std::int64_t now_ms);
 
-  std::int64_t until(const record& x, std::int64_t now_ms) const noexcept;
+  void give_back();
+
+  /// Sizes that follow from the bound.
+  struct sizes {
+    explicit sizes(const disk_options& opts) noexcept;
+
+    std::uint64_t tables;  ///< bytes of pages in use, at most
+    std::uint64_t spare;   ///< kept free
+    std::uint64_t journal; ///< bytes in one journal, at most about
+    std::uint64_t slice;   ///< bytes written by one transaction, about
+    std::size_t changes;   ///< made by one transaction, to begin with
+  };
 
   disk_options opts_;
+  const sizes sizes_;
   codec codec_;
   std::string path_;
   lmdb_env env_;
+  lmdb_clock clock_;
+  lmdb_admission admission_;
   lmdb_overlay overlay_;
 
-  std::mutex writer_; /// held by whoever writes; guards the next six
+  std::mutex writer_; /// held by whoever writes; guards the next twelve
   std::optional<lmdb_merge> run_;
   std::vector<lmdb_change> changes_; /// scratch
   std::string encoded_;              /// scratch
   std::string floor_cursor_;
+  std::string reclaim_cursor_;
   version_t swept_floor_ = 0;
-  std::uint64_t slice_limit_; /// bytes of one slice of a merge
+  std::uint64_t slice_limit_;      /// bytes of one slice of a merge, now
+  std::size_t changes_limit_;      /// changes of one transaction, now
+  std::int64_t checkpoint_ms_ = 0; ///< time of the last checkpoint
+  std::vector<std::pair<selector, version_t>> unwritten_; ///< purges
+  int ripen_ = 0; ///< commits until all free pages can be given back
+  std::uint64_t given_back_at_ = 0; /// commits when pages were last given back
 
-  mutable std::mutex mutex_; /// guards the next four; never held while waiting
+  mutable std::mutex mutex_; /// guards the next five; never held while waiting
   lmdb_state state_;         /// as of the last commit
-  std::map<tenant_id, std::uint64_t> counts_;
-  std::vector<std::pair<std::string, std::uint64_t>> quarantine_; /// key, seq
+  lmdb_fences fences_;       /// likewise
+  std::map<tenant_id, lmdb_total> tenants_;                       /// likewise
+  std::vector<std::pair<std::string, std::uint64_t>> quarantine_; /// key, print
   failure last_failure_;
 
-  std::atomic<std::uint64_t> limit_;            /// bound on bytes, now
+  std::atomic<bool> fenced_{false};             /// `fences_` is not empty
+  std::atomic<std::uint64_t> limit_;            /// bytes of pages in use, now
   std::atomic<std::uint64_t> journal_bytes_{0}; /// in what takes new changes
   std::atomic<version_t> max_version_{0}; /// highest that reached the tree
   std::atomic<version_t> floor_{0};
@@ -283,7 +381,13 @@ private:
   std::atomic<std::uint64_t> evictions_{0};
   std::atomic<std::uint64_t> expirations_{0};
   std::atomic<std::uint64_t> given_up_{0};
+  std::atomic<std::uint64_t> not_admitted_{0};
+  std::atomic<std::uint64_t> accepted_bytes_{0}; ///< of keys and values staged
+  std::atomic<std::uint64_t> written_bytes_{0};  ///< to the device
   std::atomic<std::uint64_t> quarantined_{0};
+  std::atomic<std::uint64_t> renewals_{0};
+  std::atomic<std::uint64_t> given_back_{0};
+  std::atomic<std::uint64_t> used_{0}; /// bytes of pages in use
 };
 
 } // namespace terrace

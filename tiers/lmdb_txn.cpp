@@ -4,6 +4,7 @@
 
 #include <lmdb.h>
 
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 
 #include <cerrno>
@@ -20,6 +21,7 @@ errc classify(int rc) noexcept {
   switch (rc) {
     case ENOSPC:
     case EDQUOT:
+    case EFBIG: // past what the process may write
     case ENOMEM:
     case MDB_MAP_FULL:
     case MDB_TXN_FULL:
@@ -67,7 +69,7 @@ std::string_view to_view(const MDB_val& x) noexcept {
 
 void lmdb_fail(int rc, std::string what) {
   what.append(": ").append(mdb_strerror(rc));
-  throw lmdb_fault{{classify(rc), std::move(what)}};
+  throw lmdb_fault{{classify(rc), std::move(what)}, rc == MDB_MAP_FULL};
 }
 
 void lmdb_check(int rc, const char* what) {
@@ -82,6 +84,12 @@ std::uint64_t lmdb_free_on_device(const char* path) noexcept {
   return static_cast<std::uint64_t>(x.f_bavail) * x.f_frsize;
 }
 
+std::uint64_t lmdb_thread_writes() noexcept {
+  rusage x{};
+  ::getrusage(RUSAGE_THREAD, &x);
+  return static_cast<std::uint64_t>(x.ru_oublock) * 512;
+}
+
 std::string_view lmdb_integer(const std::uint64_t& x) noexcept {
   return {reinterpret_cast<const char*>(&x), sizeof(x)};
 }
@@ -90,6 +98,11 @@ std::string_view lmdb_integer(const std::uint64_t& x) noexcept {
 
 lmdb_cursor::lmdb_cursor(MDB_txn* txn, lmdb_table table) {
   lmdb_check(mdb_cursor_open(txn, table, &cursor_), "mdb_cursor_open");
+}
+
+lmdb_cursor::lmdb_cursor(lmdb_read& txn, lmdb_table table)
+  : lmdb_cursor(txn.native(), table) {
+  read_ = &txn;
 }
 
 lmdb_cursor::~lmdb_cursor() {
@@ -107,6 +120,10 @@ bool lmdb_cursor::move(std::string_view key, int op) {
     return false;
   key_ = to_view(k);
   value_ = to_view(v);
+  if (read_) {
+    read_->check(key_);
+    read_->check(value_);
+  }
   return true;
 }
 
@@ -162,6 +179,8 @@ void lmdb_cursor::erase() {
 // -- lmdb_write ---------------------------------------------------------------
 
 lmdb_write::lmdb_write(MDB_env* env) {
+  if (!env)
+    throw lmdb_fault{{errc::io_failure, "the files are not open"}};
   lmdb_check(mdb_txn_begin(env, nullptr, 0, &txn_), "mdb_txn_begin");
 }
 
@@ -188,36 +207,32 @@ void lmdb_write::clear(lmdb_table table) {
 
 // -- lmdb_read ----------------------------------------------------------------
 
-lmdb_read::lmdb_read(lmdb_env& env) : env_(env) {
-  {
-    std::lock_guard lock{env.mutex_};
-    if (!env.idle_.empty()) {
-      txn_ = env.idle_.back();
-      env.idle_.pop_back();
-    }
-  }
-  if (!txn_) {
-    lmdb_check(mdb_txn_begin(env.env_, nullptr, MDB_RDONLY, &txn_),
-               "mdb_txn_begin");
-  } else if (auto rc = mdb_txn_renew(txn_); rc != MDB_SUCCESS) {
-    mdb_txn_abort(txn_);
-    lmdb_fail(rc, "mdb_txn_renew");
-  }
+lmdb_read::lmdb_read(lmdb_env& env) : env_(env), reader_(env.take_reader()) {
+  // nop
 }
 
 lmdb_read::~lmdb_read() {
-  mdb_txn_reset(txn_);
-  std::lock_guard lock{env_.mutex_};
-  env_.idle_.push_back(txn_);
+  env_.give_reader(reader_);
+}
+
+MDB_txn* lmdb_read::native() const noexcept {
+  return reader_.txn;
+}
+
+/// A size in a damaged page may be anything.
+void lmdb_read::check(std::string_view bytes) const {
+  if (!env_.contains(bytes.data(), bytes.size()))
+    throw lmdb_fault{{errc::corrupt, "a row reaches past the file"}};
 }
 
 bool lmdb_read::get(lmdb_table table, std::string_view key,
                     std::string_view& out) {
   auto k = to_val(key);
   MDB_val v{};
-  if (!found(mdb_get(txn_, table, &k, &v), "mdb_get"))
+  if (!found(mdb_get(native(), table, &k, &v), "mdb_get"))
     return false;
   out = to_view(v);
+  check(out);
   return true;
 }
 

@@ -18,6 +18,8 @@ struct MDB_cursor;
 namespace terrace {
 
 class lmdb_env;
+class lmdb_read;
+struct lmdb_reader;
 
 /// Handle of one named table of the environment.
 using lmdb_table = unsigned int;
@@ -25,6 +27,7 @@ using lmdb_table = unsigned int;
 /// What LMDB or the system refused, already translated.
 struct lmdb_fault {
   failure why;
+  bool map_full = false; ///< no free pages, although the device may have room
 };
 
 /// Throws `lmdb_fault` with the meaning and the text of an error code of LMDB
@@ -37,6 +40,10 @@ void lmdb_check(int rc, const char* what);
 /// Bytes that the device of `path` has left, zero if that is unknown.
 std::uint64_t lmdb_free_on_device(const char* path) noexcept;
 
+/// Bytes that this thread has made the system write to devices so far, zero if
+/// the system does not count them. Source: getrusage(2), ru_oublock.
+std::uint64_t lmdb_thread_writes() noexcept;
+
 /// Integer keys of `order` and the journals.
 std::string_view lmdb_integer(const std::uint64_t& x) noexcept;
 
@@ -44,7 +51,11 @@ std::string_view lmdb_integer(const std::uint64_t& x) noexcept;
 /// in the transaction. Has to be gone before its transaction ends.
 class lmdb_cursor {
 public:
+  /// In a write transaction.
   lmdb_cursor(MDB_txn* txn, lmdb_table table);
+
+  /// Throws `corrupt` for a row that cannot be whole.
+  lmdb_cursor(lmdb_read& txn, lmdb_table table);
 
   lmdb_cursor(const lmdb_cursor&) = delete;
 
@@ -90,6 +101,7 @@ private:
   bool move(std::string_view key, int op);
 
   MDB_cursor* cursor_ = nullptr;
+  const lmdb_read* read_ = nullptr; ///< if it only reads
   std::string_view key_;
   std::string_view value_;
 };
@@ -131,16 +143,19 @@ public:
 
   ~lmdb_read();
 
-  /// The value under `key`. False: there is no such row.
+  /// The value under `key`. False: there is no such row. Throws `corrupt` for
+  /// a value that cannot be whole.
   bool get(lmdb_table table, std::string_view key, std::string_view& out);
 
-  MDB_txn* native() const noexcept {
-    return txn_;
-  }
+  MDB_txn* native() const noexcept;
 
 private:
+  friend class lmdb_cursor;
+
+  void check(std::string_view bytes) const;
+
   lmdb_env& env_;
-  MDB_txn* txn_ = nullptr;
+  lmdb_reader& reader_;
 };
 
 } // namespace terrace

@@ -17,6 +17,10 @@ namespace terrace::test {
 
 inline constexpr std::int64_t t0 = 1'000'000;
 
+inline std::string numbered(std::string_view prefix, int i) {
+  return std::string{prefix} + std::to_string(i);
+}
+
 struct lmdb_fixture {
   temp_dir dir;
   disk_options opts;
@@ -24,7 +28,6 @@ struct lmdb_fixture {
   std::unique_ptr<lmdb_store> uut;
 
   lmdb_fixture() {
-    opts.max_size = 64 << 20;
     open();
   }
 
@@ -63,6 +66,17 @@ struct lmdb_fixture {
     if (x.what == lookup::outcome::error)
       return std::string{to_string(x.code)};
     return x.hit() ? std::string{x.data.value.view()} : "-";
+  }
+
+  /// Writes `n` entries of 400 bytes from number `from` on, with the number as
+  /// version.
+  void fill(std::string_view prefix, int from, int n) {
+    std::vector<entry> xs;
+    for (int i = from; i < from + n; ++i)
+      xs.push_back(make(numbered(prefix, i), static_cast<version_t>(i) + 1,
+                        std::string(400, 'x')));
+    auto report = uut->put(xs, false, t0);
+    CAF_REQUIRE_EQUAL(report.stored, xs.size());
   }
 
   void stage(std::vector<entry> xs) {
@@ -109,9 +123,5 @@ struct lmdb_fixture {
     return result;
   }
 };
-
-inline std::string numbered(std::string_view prefix, int i) {
-  return std::string{prefix} + std::to_string(i);
-}
 
 } // namespace terrace::test

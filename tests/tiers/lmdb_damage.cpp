@@ -3,11 +3,13 @@
 
 #include "tests/support/lmdb_fixture.hpp"
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <utility>
 #include <vector>
 
@@ -40,6 +42,26 @@ struct small_device {
 
   std::string path;
   bool ok;
+};
+
+/// While it lives, files of this process cannot be written.
+class no_writes {
+public:
+  no_writes() : handler_(::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    auto none = before_;
+    none.rlim_cur = 0;
+    ::setrlimit(RLIMIT_FSIZE, &none);
+  }
+
+  ~no_writes() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, handler_);
+  }
+
+private:
+  rlimit before_{};
+  sighandler_t handler_;
 };
 
 } // namespace
@@ -154,36 +176,99 @@ CAF_TEST(a disk that others fill makes misses but never stale values) {
   if (!device.ok)
     return;
   compression.enabled = false;
-  opts.max_pending_size = 1 << 20;
   auto x = lmdb_store::open(opts, compression, device.path);
   CAF_REQUIRE(x);
   uut = std::move(*x);
   put(make("a", 1, "old"));
   put(make("b", 2, "old"));
-  put(make("c", 3, "old"));
   device.fill();
-  version_t version = 10;
-  auto large = std::string(5 << 20, 'n'); // more than the reserve
-  auto why = put(make("a", ++version, large)).why;
-  CAF_CHECK_EQUAL(to_string(why.code), "no_space");
-  CAF_CHECK_EQUAL(value("a").size(), 5u << 20); // from memory
-  CAF_CHECK_EQUAL(put(make("b", ++version, "new")).failed, 1u);
-  CAF_CHECK_EQUAL(value("b"), "-"); // no room for it: a marker, or the floor
-  for (int i = 0; i < 3; ++i) {
-    put(make(numbered("n", i), ++version, large));
-    CAF_CHECK_NOT_EQUAL(value("b"), "old");
-    CAF_CHECK_NOT_EQUAL(value("c"), "new");
-  }
+  // More than the reserve: what is there makes room, and it is too little.
+  auto large = std::string(5 << 20, 'n');
+  put(make("a", 11, large));
+  CAF_CHECK_NOT_EQUAL(value("a"), "old");
+  CAF_CHECK_LESS(status().capacity_bytes, 1u << 20);
+  put(make("b", 12, "new"));
+  CAF_CHECK_NOT_EQUAL(value("b"), "old");
   std::filesystem::remove(device.path + "/others");
+  put(make("d", 13, "new"));
+  CAF_CHECK_EQUAL(value("d"), "new");
+  CAF_CHECK_EQUAL(uut->pending_bytes(), 0u);
+  CAF_CHECK_EQUAL(count(), status().entries);
+}
+
+CAF_TEST(a device that takes nothing makes misses but never stale values) {
+  opts.max_pending_size = 1 << 20;
+  open();
+  put(make("a", 1, "old"));
+  put(make("b", 2, "old"));
+  put(make("c", 3, "old", 0, {"tag"}));
+  version_t version = 10;
+  auto large = std::string(600'000, 'n');
+  {
+    no_writes limit;
+    CAF_CHECK_EQUAL(put(make("a", ++version, large)).failed, 1u);
+    CAF_CHECK_EQUAL(value("a").size(), large.size()); // from memory
+    put(make("x", ++version, large));
+    CAF_CHECK_EQUAL(put(make("b", ++version, "new")).failed, 1u);
+    CAF_CHECK_EQUAL(value("b"), "-"); // no room for it: a marker, or the floor
+    for (int i = 0; i < 3; ++i) {
+      put(make(numbered("n", i), ++version, large));
+      CAF_CHECK_EQUAL(value("b"), "-");
+    }
+    // What is cleared is gone, although that cannot be written.
+    CAF_CHECK(!uut->purge({selector::kind::tag, 0, "tag"}, 100, t0));
+    CAF_CHECK_EQUAL(value("c"), "-");
+  }
+  version = 100;
   while (put(make("d", ++version, "new")).failed != 0) {
     // the first try may still have to give way to what waits
   }
   CAF_REQUIRE(uut->flush(t0));
   uut->sweep(t0, 1000);
   CAF_CHECK_EQUAL(value("b"), "-");
+  CAF_CHECK_EQUAL(value("c"), "-");
   CAF_CHECK_EQUAL(value("d"), "new");
   CAF_CHECK_EQUAL(uut->pending_bytes(), 0u);
   CAF_CHECK_EQUAL(count(), status().entries);
+  open();
+  CAF_CHECK_EQUAL(value("c"), "-");
+}
+
+CAF_TEST(a file that is cut short under the store does not end the process) {
+  std::vector<entry> xs;
+  for (int i = 0; i < 5000; ++i)
+    xs.push_back(make(numbered("k", i), 1, std::string(500, 'x')));
+  compression.enabled = false;
+  open();
+  CAF_REQUIRE_EQUAL(uut->put(xs, false, t0).stored, 5000u);
+  std::filesystem::resize_file(dir.path() + "/data.mdb", 8 * 4096);
+  auto errors = 0;
+  for (int i = 0; i < 5000; ++i) {
+    auto x = get(key(numbered("k", i)));
+    if (x.what == lookup::outcome::error)
+      ++errors;
+    else if (x.hit())
+      CAF_CHECK_EQUAL(x.data.value.view(), std::string(500, 'x'));
+  }
+  CAF_CHECK_GREATER(errors, 0);
+  CAF_CHECK_EQUAL(put(make("k1", 2, "new")).failed, 0u);
+  CAF_CHECK_EQUAL(value("k1"), "new");
+  CAF_CHECK_EQUAL(value("k2"), "-");
+  CAF_CHECK_EQUAL(uut->renewals(), 1u);
+  CAF_CHECK_EQUAL(count(), 1u);
+}
+
+CAF_TEST(a directory that is removed under the store is made anew) {
+  put(make("a", 1, "old"));
+  stage({make("b", 2, "waits")});
+  std::filesystem::remove_all(dir.path());
+  CAF_CHECK_EQUAL(value("a"), "old"); // the files live on until they are closed
+  CAF_REQUIRE(uut->flush(t0));
+  CAF_CHECK_EQUAL(uut->renewals(), 1u);
+  CAF_CHECK_EQUAL(value("a"), "-");
+  CAF_CHECK_EQUAL(value("b"), "waits");
+  open();
+  CAF_CHECK_EQUAL(value("b"), "waits");
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -125,46 +125,84 @@ CAF_TEST(keys of any length are kept apart) {
 
 // -- bound --------------------------------------------------------------------
 
-CAF_TEST(the oldest entries leave when the bound is reached) {
-  opts.max_size = 100'000;
+CAF_TEST(what nobody reads leaves when the bound is reached) {
+  opts.max_size = 16 << 20;
   open();
-  for (int i = 0; i < 500; ++i)
-    put(make(numbered("k", i), static_cast<version_t>(i) + 1,
-             std::string(400, 'x')));
+  fill("hot", 0, 500);
+  int read = 0;
+  for (int from = 0; from < 60'000; from += 1000) {
+    fill("k", from, 1000);
+    CAF_CHECK_LESS_OR_EQUAL(extra("device_bytes"), opts.max_size);
+    read = 0;
+    for (int i = 0; i < 500; ++i)
+      read += value(numbered("hot", i)) != "-" ? 1 : 0;
+  }
   auto x = status();
-  CAF_CHECK_LESS_OR_EQUAL(x.bytes, 100'000u);
-  CAF_CHECK_GREATER(x.bytes, 99'000u);
-  CAF_CHECK_EQUAL(x.entries + x.evictions, 500u);
+  CAF_CHECK_EQUAL(x.entries + x.evictions, 60'500u);
   CAF_CHECK_EQUAL(count(), x.entries);
-  auto first = 500 - static_cast<int>(x.entries);
-  CAF_CHECK_EQUAL(value(numbered("k", first - 1)), "-");
-  CAF_CHECK_NOT_EQUAL(value(numbered("k", first)), "-");
+  CAF_CHECK_GREATER(x.bytes, 6u << 20);
+  CAF_CHECK_EQUAL(read, 500);
+  // Of the others, the last ones are there, and the first ones are not.
+  auto present = [this](int from, int n) {
+    auto result = 0;
+    for (int i = from; i < from + n; ++i)
+      result += value(numbered("k", i)) != "-" ? 1 : 0;
+    return result;
+  };
+  CAF_CHECK_LESS(present(0, 5000), 1000); // some share their counters
+  CAF_CHECK_EQUAL(present(59'000, 1000), 1000);
 }
 
 CAF_TEST(entries that are written again stay) {
-  opts.max_size = 100'000;
+  opts.max_size = 16 << 20;
   open();
-  version_t version = 0;
-  for (int i = 0; i < 2000; ++i) {
-    put(make(numbered("k", i), ++version, std::string(400, 'x')));
-    if (i % 10 == 0)
-      put(make("again", ++version));
+  for (int from = 0; from < 60'000; from += 1000) {
+    fill("k", from, 1000);
+    put(make("again", static_cast<version_t>(from) + 1));
     CAF_REQUIRE_EQUAL(value("again"), "value");
   }
-  CAF_CHECK_GREATER(status().evictions, 1000u);
+  CAF_CHECK_GREATER(status().evictions, 20'000u);
 }
 
 CAF_TEST(a batch larger than the bound leaves the store within it) {
-  opts.max_size = 100'000;
+  opts.max_size = 16 << 20;
   open();
-  std::vector<entry> xs;
-  for (int i = 0; i < 3000; ++i)
-    xs.push_back(make(numbered("k", i), static_cast<version_t>(i) + 1,
-                      std::string(100, 'x')));
-  CAF_CHECK_EQUAL(uut->put(xs, false, t0).stored, 3000u);
+  fill("k", 0, 60'000);
   auto x = status();
-  CAF_CHECK_LESS_OR_EQUAL(x.bytes, 100'000u);
-  CAF_CHECK_EQUAL(x.entries + x.evictions, 3000u);
+  CAF_CHECK_LESS_OR_EQUAL(extra("device_bytes"), opts.max_size);
+  CAF_CHECK_EQUAL(x.entries + x.evictions, 60'000u);
+}
+
+CAF_TEST(large values are kept whole and leave no space behind) {
+  opts.max_size = 64 << 20;
+  compression.enabled = false;
+  open();
+  auto text = [](int i) {
+    std::string result;
+    while (result.size() < 3'000'000)
+      result += std::to_string(result.size() * static_cast<std::size_t>(i + 7));
+    return result;
+  };
+  for (int i = 0; i < 60; ++i) {
+    auto n = i % 6; // written again and again
+    auto x = make(numbered("large", n), static_cast<version_t>(i) + 1, text(i),
+                  n == 0 ? t0 + 1000 : 0, {"tag"});
+    CAF_REQUIRE_EQUAL(put(x).stored, 1u);
+    CAF_CHECK_LESS_OR_EQUAL(extra("device_bytes"), opts.max_size);
+  }
+  open();
+  for (int n = 0; n < 6; ++n)
+    CAF_CHECK_EQUAL(value(numbered("large", n)), text(54 + n));
+  CAF_CHECK_EQUAL(put(make("x", 100, std::string(9 << 20, 'x'))).refused, 1u);
+  uut->sweep(t0 + 1000, 100);
+  CAF_CHECK_EQUAL(count(), 5u);
+  CAF_CHECK(remove("large1", 100));
+  CAF_CHECK_EQUAL(purge(selector::kind::tag, "tag"), 4u);
+  for (int i = 0; i < 3; ++i)
+    uut->sweep(t0 + 1001 + i, 100);
+  CAF_CHECK_EQUAL(status().bytes, 0u);
+  CAF_CHECK_LESS(extra("used_bytes"), 200'000u);
+  CAF_CHECK_LESS(extra("device_bytes"), 12u << 20); // the rest was given back
 }
 
 CAF_TEST(overwriting does not let the accounted size drift) {
@@ -183,32 +221,77 @@ CAF_TEST(overwriting does not let the accounted size drift) {
 // -- purge --------------------------------------------------------------------
 
 CAF_TEST(every kind of selector purges what it means up to a version) {
-  auto fill = [this] {
-    put(make("user:1", 10, "x", 0, {"t1", "t2"}));
-    put(make("user:2", 20, "x", 0, {"t1"}));
-    put(make("item:1", 30, "x", 0, {"t2"}));
-    put(make("user:1", 40, "x", 0, {"t1"}, 1));
+  version_t base = 0; // what is cleared stays so, hence newer ones each time
+  auto refill = [&] {
+    base += 100;
+    put(make("user:1", base + 10, "x", 0, {"t1", "t2"}));
+    put(make("user:2", base + 20, "x", 0, {"t1"}));
+    put(make("item:1", base + 30, "x", 0, {"t2"}));
+    put(make("user:1", base + 40, "x", 0, {"t1"}, 1));
   };
-  fill();
-  CAF_CHECK_EQUAL(purge(selector::kind::tag, "t1", 15), 1u);
-  CAF_CHECK_EQUAL(purge(selector::kind::tag, "t1", 25), 1u);
-  CAF_CHECK_EQUAL(purge(selector::kind::tag, "t"), 0u);
+  using kind = selector::kind;
+  refill();
+  CAF_CHECK_EQUAL(purge(kind::tag, "t1", base + 15), 1u);
+  CAF_CHECK_EQUAL(purge(kind::tag, "t1", base + 25), 1u);
+  CAF_CHECK_EQUAL(purge(kind::tag, "t", base + 99), 0u);
   CAF_CHECK_EQUAL(count(0), 1u);
   CAF_CHECK_EQUAL(count(1), 1u);
-  fill();
-  CAF_CHECK_EQUAL(purge(selector::kind::key, "user:1", 9), 0u);
-  CAF_CHECK_EQUAL(purge(selector::kind::key, "user:1"), 1u);
-  CAF_CHECK_EQUAL(purge(selector::kind::prefix, "user:"), 1u);
-  fill();
-  CAF_CHECK_EQUAL(purge(selector::kind::glob, "*:1", 29), 1u);
-  CAF_CHECK_EQUAL(purge(selector::kind::glob, "u*[2-9]"), 1u);
+  refill();
+  CAF_CHECK_EQUAL(purge(kind::key, "user:1", base + 9), 0u);
+  CAF_CHECK_EQUAL(purge(kind::key, "user:1", base + 99), 1u);
+  CAF_CHECK_EQUAL(purge(kind::prefix, "user:", base + 99), 1u);
+  refill();
+  CAF_CHECK_EQUAL(purge(kind::glob, "*:1", base + 29), 1u);
+  CAF_CHECK_EQUAL(purge(kind::glob, "u*[2-9]", base + 99), 1u);
   CAF_CHECK_EQUAL(value("item:1"), "x");
-  fill();
-  CAF_CHECK_EQUAL(purge(selector::kind::tenant, ""), 3u);
+  refill();
+  CAF_CHECK_EQUAL(purge(kind::tenant, "", base + 99), 3u);
   CAF_CHECK_EQUAL(count(1), 1u);
-  fill();
-  CAF_CHECK_EQUAL(purge(selector::kind::all, ""), 4u);
+  refill();
+  CAF_CHECK_EQUAL(purge(kind::all, "", base + 99), 4u);
   CAF_CHECK_EQUAL(status().bytes, 0u);
+}
+
+CAF_TEST(what was cleared is hidden at once and deleted later) {
+  std::vector<entry> xs;
+  for (int i = 0; i < 20'000; ++i)
+    xs.push_back(make(numbered("k", i), static_cast<version_t>(i) + 1, "x", 0,
+                      {i % 2 == 0 ? "even" : "odd", "all"}));
+  CAF_REQUIRE_EQUAL(uut->put(xs, false, t0).stored, 20'000u);
+  auto commits = extra("commits");
+  CAF_CHECK_EQUAL(purge(selector::kind::tag, "even", 20'000), 10'000u);
+  CAF_CHECK_LESS_OR_EQUAL(extra("commits") - commits, 2u);
+  CAF_CHECK_EQUAL(extra("cleared_entries"), 10'000u);
+  auto check = [this] {
+    CAF_CHECK_EQUAL(count(), 10'000u);
+    CAF_CHECK_EQUAL(status().entries, 10'000u);
+    CAF_CHECK_EQUAL(value("k0"), "-");
+    CAF_CHECK_EQUAL(value("k1"), "x");
+    CAF_CHECK_EQUAL(keys_of("*", 1000).size(), 10'000u);
+    CAF_CHECK_EQUAL(purge(selector::kind::tag, "even", 20'000), 0u);
+  };
+  check();
+  open(); // the fence is on disk
+  check();
+  // A promotion from before is hidden too, and what is written now is not.
+  put(make("k2", 5, "old", 0, {"even"}));
+  CAF_CHECK_EQUAL(value("k2"), "-");
+  put(make("k4", 30'000, "new", 0, {"even"}));
+  CAF_CHECK_EQUAL(value("k4"), "new");
+  CAF_CHECK_EQUAL(count(), 10'001u);
+  while (uut->sweep(t0, 1000) == 0) {
+    CAF_CHECK_EQUAL(count(), 10'001u);
+    CAF_CHECK_EQUAL(value("k4"), "new");
+  }
+  CAF_CHECK_EQUAL(extra("cleared_entries"), 0u);
+  CAF_CHECK_EQUAL(count(), 10'001u);
+  CAF_CHECK_EQUAL(purge(selector::kind::tag, "all", 20'000), 10'000u);
+  CAF_CHECK_EQUAL(purge(selector::kind::tenant, "", 30'000), 1u);
+  while (uut->sweep(t0, 1000) == 0) {
+    // until the rows are gone
+  }
+  CAF_CHECK_EQUAL(status().bytes, 0u);
+  CAF_CHECK_EQUAL(keys_of("*", 1000).size(), 0u);
 }
 
 CAF_TEST(a purge of more than one step removes everything) {
@@ -216,7 +299,7 @@ CAF_TEST(a purge of more than one step removes everything) {
   for (int i = 0; i < 20'000; ++i)
     xs.push_back(make(numbered("k", i), 1, "x", 0, {"all", "other"}));
   CAF_REQUIRE_EQUAL(uut->put(xs, false, t0).stored, 20'000u);
-  CAF_CHECK_EQUAL(purge(selector::kind::tag, "all"), 20'000u);
+  CAF_CHECK_EQUAL(purge(selector::kind::prefix, "k"), 20'000u);
   CAF_CHECK_EQUAL(status().bytes, 0u);
 }
 
