@@ -14,7 +14,8 @@ coordinator_state::make_behavior(coordinator_setup setup) {
   self_->set_exit_handler(
     [this](caf::scheduled_actor*, caf::exit_msg& x) { shut_down(x.reason); });
   return {
-    [this](fetch_atom, const keys& xs) { return fetch(xs); },
+    [this](fetch_atom, const keys& xs) { return fetch(xs, true); },
+    [this](warm_atom, const keys& xs) { return fetch(xs, false); },
     [this](apply_atom, mutations& xs) { return apply(std::move(xs)); },
     [this](claim_atom, const std::string& key, std::uint64_t load_ms) {
       return make_claim(key, load_ms);

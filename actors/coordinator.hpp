@@ -64,11 +64,12 @@ public:
 private:
   // -- types ------------------------------------------------------------------
 
-  /// A `fetch` request that waits for some of its keys.
+  /// A `fetch` or `warm` request that waits for some of its keys.
   struct fetch_request {
     caf::typed_response_promise<lookups> promise;
     lookups results;
     std::size_t open = 0;
+    bool counted = true; ///< among the requests of clients
   };
 
   /// Who waits for the look-up of one key: a position in a `fetch`, or a claim.
@@ -165,7 +166,7 @@ private:
 
   // -- reading (coordinator_read.cpp) -----------------------------------------
 
-  caf::result<lookups> fetch(const keys& xs);
+  caf::result<lookups> fetch(const keys& xs, bool counted);
 
   void start_walk(keys missing,
                   std::vector<single_flight<fetch_waiter>::id> flights);
@@ -180,6 +181,8 @@ private:
   /// `keep` is false if the key was changed during the look-up.
   void deliver(fetch_waiter& to, std::string_view key, const lookup& x,
                bool keep);
+
+  void count(lookup::outcome x);
 
   bool usable(std::size_t tier, std::size_t n);
 

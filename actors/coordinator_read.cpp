@@ -4,12 +4,14 @@
 
 namespace terrace {
 
-caf::result<lookups> coordinator_state::fetch(const keys& xs) {
+caf::result<lookups> coordinator_state::fetch(const keys& xs, bool counted) {
   if (stopping_)
     return make_error(errc::shutting_down);
-  counters_.fetched_keys += xs.size();
+  if (counted)
+    counters_.fetched_keys += xs.size();
   auto request = std::make_shared<fetch_request>();
   request->results.resize(xs.size());
+  request->counted = counted;
   keys missing;
   std::vector<single_flight<fetch_waiter>::id> started;
   {
@@ -18,14 +20,16 @@ caf::result<lookups> coordinator_state::fetch(const keys& xs) {
     for (std::size_t i = 0; i < xs.size(); ++i) {
       auto& key = xs[i];
       if (!is_qualified(key)) {
-        ++counters_.errors;
+        if (counted)
+          count(lookup::outcome::error);
         request->results[i] = lookup::failed(errc::invalid_argument);
         continue;
       }
       // It may have come into memory since the caller looked.
       auto* node = setup_.view->peek(pinned, key, setup_.view->hash(key), now);
       if (node) {
-        ++counters_.hits;
+        if (counted)
+          count(lookup::outcome::hit);
         request->results[i] = lookup::found(node->data(), tier_kind::memory);
         continue;
       }
@@ -78,6 +82,20 @@ void coordinator_state::advance(std::uint64_t id) {
         walks_.at(id).steps.fail(to_failure(why).code);
         advance(id);
       });
+}
+
+void coordinator_state::count(lookup::outcome x) {
+  switch (x) {
+    case lookup::outcome::hit:
+      ++counters_.hits;
+      break;
+    case lookup::outcome::miss:
+      ++counters_.misses;
+      break;
+    case lookup::outcome::error:
+      ++counters_.errors;
+      break;
+  }
 }
 
 bool coordinator_state::usable(std::size_t tier, std::size_t n) {
@@ -144,17 +162,8 @@ void coordinator_state::deliver(fetch_waiter& to, std::string_view key,
     look_for(std::string{key}, std::move(to));
     return;
   }
-  switch (x.what) {
-    case lookup::outcome::hit:
-      ++counters_.hits;
-      break;
-    case lookup::outcome::miss:
-      ++counters_.misses;
-      break;
-    case lookup::outcome::error:
-      ++counters_.errors;
-      break;
-  }
+  if (!to.request || to.request->counted)
+    count(x.what);
   if (to.request) {
     to.request->results[to.index] = x;
     if (--to.request->open == 0)

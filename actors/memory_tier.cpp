@@ -44,6 +44,10 @@ memory_tier_state::make_behavior(const memory_options& opts,
     [this](reset_atom) { reset(); },
     [this](sweep_atom) { sweep(); },
     [this](configure_atom, const memory_limits& x) { configure(x); },
+    [this](hot_atom, const hot_request& x) {
+      return store_->hottest(x, now_());
+    },
+    [this](room_atom) { return std::uint64_t{store_->room()}; },
   };
 }
 

@@ -14,6 +14,7 @@
 #include "actors/redis_tier.hpp"
 #include "actors/resp/server.hpp"
 #include "actors/supervisor.hpp"
+#include "actors/warm_restart.hpp"
 #include "config/memory_budget.hpp"
 #include "config/options_access.hpp"
 
@@ -58,6 +59,9 @@ std::string disk_path(const options& opts) {
   return opts.disk.path.empty() ? opts.node.data_dir + "/disk" : opts.disk.path;
 }
 
+/// Of the bytes of L1, one in so many for a list of its keys.
+constexpr std::uint64_t kept_share = 16;
+
 std::size_t shard_count(const node_options& opts) {
   if (opts.shards != 0)
     return opts.shards;
@@ -91,6 +95,7 @@ struct node::parts {
   std::shared_ptr<redis_announcer> announcer; ///< null: no backplane
   std::shared_ptr<backplane_gauge> gauge;     ///< likewise
   backplane_actor backplane_handle;           ///< likewise
+  warm_restart_actor warm_restart_handle;     ///< null: not wanted
   configurator_actor configurator_handle;
   caf::actor supervisor_handle;
   std::unique_ptr<resp_server> resp;
@@ -102,6 +107,7 @@ struct node::parts {
   tier_actor find(tier_kind kind) const;
   void spawn_core();
   void spawn_backplane();
+  void spawn_warm_restart();
   expected<void> open_ports();
   void supervise(failure_callback on_failure);
   void stop();
@@ -230,6 +236,26 @@ void node::parts::spawn_backplane() {
                  caf::actor_cast<caf::actor>(backplane_handle));
 }
 
+/// Of no use without something below memory to promote from.
+void node::parts::spawn_warm_restart() {
+  if (!config->warming.restart || !config->cache.promote || memory.empty()
+      || shared.empty())
+    return;
+  warm_restart_setup setup;
+  setup.opts = config->warming;
+  setup.file = config->node.data_dir + "/hot-keys";
+  setup.max_bytes = std::min<std::uint64_t>(
+    max_hot_keys_size, config->memory.max_size / kept_share);
+  setup.view = core->view;
+  setup.memory = memory_actors;
+  setup.coordinators = core->coordinators;
+  setup.now = core->now;
+  warm_restart_handle
+    = system->spawn<caf::detached>(warm_restart, std::move(setup));
+  caf::anon_send(core->metrics, caf::join_atom_v, std::string{"warm_restart"},
+                 caf::actor_cast<caf::actor>(warm_restart_handle));
+}
+
 expected<void> node::parts::open_ports() {
   if (config->resp.enabled) {
     auto x = resp_server::start(
@@ -268,6 +294,8 @@ void node::parts::supervise(failure_callback on_failure) {
   add(core->metrics);
   if (backplane_handle)
     add(backplane_handle);
+  if (warm_restart_handle)
+    add(warm_restart_handle);
   supervisor_handle = system->spawn(supervisor, watched, std::move(on_failure));
 }
 
@@ -280,6 +308,7 @@ expected<std::unique_ptr<node>> node::start(const options& opts,
   if (ok) {
     x->spawn_core();
     x->spawn_backplane();
+    x->spawn_warm_restart();
     ok = x->open_ports();
   }
   if (!ok) {
@@ -388,6 +417,12 @@ void node::parts::stop() {
   core->close();
   end(helpers);
   end(coordinators);
+  if (warm_restart_handle) {
+    // Keeps what L1 holds, so before that ends.
+    std::vector<warm_restart_actor> xs{
+      std::exchange(warm_restart_handle, nullptr)};
+    end(xs);
+  }
   if (backplane_handle) {
     std::vector<backplane_actor> xs{std::exchange(backplane_handle, nullptr)};
     end(xs);

@@ -62,8 +62,8 @@ public:
   /// a backplane. From any thread.
   milliseconds staleness() const noexcept;
 
-  /// Ends in order: ports first, then what is under way, then the tiers, with
-  /// the disk tier's last commit. Blocks until done. Idempotent.
+  /// Ends in order: ports first, then what is under way, then, with the keys of
+  /// L1 kept and the disk tier's last commit, the tiers. Blocks until done. Idempotent.
   void stop();
 
 private:

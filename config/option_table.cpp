@@ -34,7 +34,7 @@ constexpr std::string_view levels[] = {"trace",   "debug", "info",
 
 constexpr std::string_view components[]
   = {"node", "coordinator", "memory",      "redis",   "disk",
-     "resp", "http",        "invalidator", "metrics", "backplane"};
+     "resp", "http",        "invalidator", "metrics", "backplane", "warming"};
 
 constexpr std::int64_t kib = 1024;
 constexpr std::int64_t mib = 1024 * kib;
@@ -342,6 +342,11 @@ constexpr option_info table[] = {
   size(TERRACE_OPTION(compression, threshold), 0, largest_value,
        "Smallest value that is compressed."),
   bounded(TERRACE_OPTION(compression, level), 1, 19, "Level of zstd."),
+
+  flag(TERRACE_OPTION(warming, restart),
+       "Keep the hottest keys of L1, and look them up below after a start."),
+  bounded(TERRACE_OPTION(warming, snapshot_interval), 1000, 1 * day,
+          "Time between two times of keeping them."),
 
   flag(TERRACE_OPTION(resp, enabled), "Serve Redis clients."),
   checked(bounded(TERRACE_OPTION(resp, bind), 1, 15, "Address to listen on."),

@@ -177,6 +177,17 @@ struct compression_options {
     = default;
 };
 
+/// [warming]
+struct warming_options {
+  /// Keep the hottest keys of L1, and look them up below after a start.
+  bool restart = true;
+  /// Time between two times of keeping them; they are kept at shutdown too.
+  milliseconds snapshot_interval{120000};
+
+  friend bool operator==(const warming_options&, const warming_options&)
+    = default;
+};
+
 /// [resp]
 struct resp_options {
   bool enabled = true;
@@ -219,7 +230,7 @@ struct log_options {
   std::string file;
   /// Level per component, e.g. { redis = "debug" }. Components: node,
   /// coordinator, memory, redis, disk, resp, http, invalidator, metrics,
-  /// backplane.
+  /// backplane, warming.
   std::map<std::string, std::string> components;
 
   friend bool operator==(const log_options&, const log_options&) = default;
@@ -234,6 +245,7 @@ struct options {
   backplane_options backplane;
   disk_options disk;
   compression_options compression;
+  warming_options warming;
   resp_options resp;
   http_options http;
   log_options log;

@@ -33,9 +33,12 @@ using tier_actor = caf::typed_actor<
 
 /// The memory tier also sweeps, by a message to itself, and takes other bounds
 /// and another policy while it runs; it answers when they are in force.
-using memory_tier_actor
-  = tier_actor::extend<caf::reacts_to<sweep_atom>,
-                       caf::reacts_to<configure_atom, memory_limits>>;
+using memory_tier_actor = tier_actor::extend<
+  caf::reacts_to<sweep_atom>, caf::reacts_to<configure_atom, memory_limits>,
+  // A step of a walk over the keys of this shard, with how hot they are.
+  caf::replies_to<hot_atom, hot_request>::with<hot_page>,
+  // Bytes that this shard takes before others have to make room.
+  caf::replies_to<room_atom>::with<std::uint64_t>>;
 
 /// Leases on keys that nodes share, so that one of them loads a key.
 using lease_actor = caf::typed_actor<
@@ -59,6 +62,9 @@ using shared_tier_actor = caf::typed_actor<
 using coordinator_actor = caf::typed_actor<
   // Walks the tiers for keys that the caller did not find in memory.
   caf::replies_to<fetch_atom, keys>::with<lookups>,
+  // The same for keys that nobody asked for, to have them in memory again:
+  // counts as no request.
+  caf::replies_to<warm_atom, keys>::with<lookups>,
   // Runs changes in order; one result per change.
   caf::replies_to<apply_atom, mutations>::with<mutation_results>,
   // Get-or-load: the value, or the duty to load it. At most one caller at a
@@ -98,6 +104,17 @@ using invalidator_actor = caf::typed_actor<
 using backplane_actor = caf::typed_actor<
   // Receives, reads the log, sends beats; sent by the actor to itself.
   caf::reacts_to<tick_atom>, caf::replies_to<status_atom>::with<actor_status>,
+  caf::reacts_to<reset_atom>>;
+
+/// Keeps the hottest keys of L1 in a file, and has them looked up below after a
+/// start.
+using warm_restart_actor = caf::typed_actor<
+  // It is time to keep the keys; sent by the actor to itself.
+  caf::reacts_to<tick_atom>,
+  // It is time to look up some more; likewise.
+  caf::reacts_to<wake_atom>,
+  // The time for keeping the keys at shutdown is over; likewise.
+  caf::reacts_to<stop_atom>, caf::replies_to<status_atom>::with<actor_status>,
   caf::reacts_to<reset_atom>>;
 
 /// Changes options while the node runs: all of a list or none. Answers how many

@@ -2,6 +2,7 @@
 /// functions that need CAF. Everything else in this room is free of CAF.
 #pragma once
 
+#include "messages/hot_key.hpp"
 #include "messages/list_request.hpp"
 #include "messages/mutation.hpp"
 #include "messages/record.hpp"
@@ -87,6 +88,8 @@ CAF_BEGIN_TYPE_ID_BLOCK(terrace, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(terrace, (terrace::failure))
   CAF_ADD_TYPE_ID(terrace, (terrace::guarded_change))
   CAF_ADD_TYPE_ID(terrace, (terrace::histogram))
+  CAF_ADD_TYPE_ID(terrace, (terrace::hot_page))
+  CAF_ADD_TYPE_ID(terrace, (terrace::hot_request))
   CAF_ADD_TYPE_ID(terrace, (terrace::invalidation_report))
   CAF_ADD_TYPE_ID(terrace, (terrace::key_page))
   CAF_ADD_TYPE_ID(terrace, (terrace::keys))
@@ -123,6 +126,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(terrace, caf::first_custom_type_id)
   CAF_ADD_ATOM(terrace, terrace, flush_atom, "flush")
   CAF_ADD_ATOM(terrace, terrace, forget_atom, "forget")
   CAF_ADD_ATOM(terrace, terrace, fulfil_atom, "fulfil")
+  CAF_ADD_ATOM(terrace, terrace, hot_atom, "hot")
   CAF_ADD_ATOM(terrace, terrace, invalidate_atom, "invalidate")
   CAF_ADD_ATOM(terrace, terrace, lease_atom, "lease")
   CAF_ADD_ATOM(terrace, terrace, list_atom, "list")
@@ -135,6 +139,7 @@ CAF_BEGIN_TYPE_ID_BLOCK(terrace, caf::first_custom_type_id)
   CAF_ADD_ATOM(terrace, terrace, remove_atom, "remove")
   CAF_ADD_ATOM(terrace, terrace, report_atom, "report")
   CAF_ADD_ATOM(terrace, terrace, reset_atom, "reset")
+  CAF_ADD_ATOM(terrace, terrace, room_atom, "room")
   CAF_ADD_ATOM(terrace, terrace, scan_atom, "scan")
   CAF_ADD_ATOM(terrace, terrace, status_atom, "status")
   CAF_ADD_ATOM(terrace, terrace, stop_atom, "stop")
@@ -144,5 +149,6 @@ CAF_BEGIN_TYPE_ID_BLOCK(terrace, caf::first_custom_type_id)
   CAF_ADD_ATOM(terrace, terrace, tick_atom, "tick")
   CAF_ADD_ATOM(terrace, terrace, unfence_atom, "unfence")
   CAF_ADD_ATOM(terrace, terrace, wake_atom, "wake")
+  CAF_ADD_ATOM(terrace, terrace, warm_atom, "warm")
 
 CAF_END_TYPE_ID_BLOCK(terrace)

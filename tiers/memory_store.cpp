@@ -309,6 +309,34 @@ expected<std::uint64_t> memory_store::count(tenant_id tenant) {
   return i == per_tenant_.end() ? std::uint64_t{0} : i->second;
 }
 
+// -- warm restart -------------------------------------------------------------
+
+hot_page memory_store::hottest(const hot_request& x,
+                               std::int64_t now_ms) const {
+  hot_page result{x.cursor, {}};
+  std::uint64_t seen = 0;
+  do {
+    result.cursor = table_.visit(result.cursor, [&](const memory_node* node) {
+      ++seen;
+      auto hotness = policy_->hotness(table_.id_of(*node));
+      if (hotness >= x.floor && node->live(now_ms))
+        result.found.push_back({std::string{node->key()}, hotness,
+                                static_cast<std::uint32_t>(node->footprint()),
+                                node->expires_ms()});
+    });
+    ++seen; // empty buckets cost something too
+  } while (result.cursor != 0 && seen < x.budget);
+  return result;
+}
+
+std::size_t memory_store::room() const noexcept {
+  auto taken = bytes() + shed_bytes_;
+  return table_.size() < max_entries_ && taken < max_bytes_ ? max_bytes_ - taken
+                                                            : 0;
+}
+
+// -- figures ------------------------------------------------------------------
+
 void memory_store::describe(tier_status& out) {
   out.tier = tier_kind::memory;
   out.entries += table_.size();

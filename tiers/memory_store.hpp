@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/options.hpp"
+#include "messages/hot_key.hpp"
 #include "tiers/memory_insight.hpp"
 #include "tiers/memory_view.hpp"
 #include "tiers/policies/policy.hpp"
@@ -91,6 +92,17 @@ public:
   std::size_t sweep(std::int64_t now_ms, std::size_t budget) override;
 
   void describe(tier_status& out) override;
+
+  // -- warm restart -----------------------------------------------------------
+
+  /// A step of a walk over the live keys that the policy holds for hot, those
+  /// of `hotness` below `floor` left out. About `budget` keys are looked at;
+  /// cursor zero begins, and comes back after the last. A key that is there
+  /// during the whole walk is found at least once. Values are not touched.
+  hot_page hottest(const hot_request& x, std::int64_t now_ms) const;
+
+  /// Bytes that can be stored before something is evicted for them, about.
+  std::size_t room() const noexcept;
 
 private:
   enum class verdict { stored, refused };

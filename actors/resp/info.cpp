@@ -227,6 +227,15 @@ void add_tiers(std::string& out, const info_facts& x) {
   }
 }
 
+/// Nothing but the heading if there is no warm restart.
+void add_warming(std::string& out, const info_facts& x) {
+  section part{out, "Warming"};
+  for (auto& actor : x.report.actors)
+    if (actor.name == "warm_restart")
+      for (auto& [name, value] : actor.counters)
+        part.add("warm_restart_" + name, value);
+}
+
 void add_keyspace(std::string& out, const info_facts& x) {
   section part{out, "Keyspace"};
   for (auto& [tenant, n] : x.keys)
@@ -244,7 +253,7 @@ constexpr part parts[] = {
   {"memory", add_memory},     {"persistence", add_persistence},
   {"stats", add_stats},       {"replication", add_replication},
   {"cpu", add_cpu},           {"tiers", add_tiers},
-  {"keyspace", add_keyspace},
+  {"warming", add_warming},   {"keyspace", add_keyspace},
 };
 
 } // namespace

@@ -16,6 +16,7 @@ fake_coordinator(coordinator_actor::pointer,
                  std::shared_ptr<std::vector<std::string>> log) {
   return {
     [](fetch_atom, const keys&) { return lookups{}; },
+    [](warm_atom, const keys&) { return lookups{}; },
     [](apply_atom, mutations&) { return mutation_results{}; },
     [](claim_atom, const std::string&, std::uint64_t) { return claim{}; },
     [](fulfil_atom, std::uint64_t, mutation&) { return mutation_result{}; },

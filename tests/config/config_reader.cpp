@@ -106,7 +106,8 @@ CAF_TEST(each mistake gives one line with its place and what was expected) {
     {"[log]\ncomponents = [\"redis\"]",
      "2:14: log.components: expected a table with keys out of \"node\", "
      "\"coordinator\", \"memory\", \"redis\", \"disk\", \"resp\", \"http\", "
-     "\"invalidator\", \"metrics\", \"backplane\" and values out of \"trace\", "
+     "\"invalidator\", \"metrics\", \"backplane\", \"warming\" and values out "
+     "of \"trace\", "
      "\"debug\", "
      "\"info\", \"warning\", \"error\", \"off\", got [\"redis\"]"},
     // Out of range.

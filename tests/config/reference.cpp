@@ -119,6 +119,7 @@ CAF_TEST(the table has every member of the structs) {
   CAF_CHECK_EQUAL(found["redis"], members_of<redis_options>());
   CAF_CHECK_EQUAL(found["disk"], members_of<disk_options>());
   CAF_CHECK_EQUAL(found["compression"], members_of<compression_options>());
+  CAF_CHECK_EQUAL(found["warming"], members_of<warming_options>());
   CAF_CHECK_EQUAL(found["resp"], members_of<resp_options>());
   CAF_CHECK_EQUAL(found["http"], members_of<http_options>());
   CAF_CHECK_EQUAL(found["log"], members_of<log_options>());

@@ -89,6 +89,7 @@ fake_coordinator(coordinator_actor::pointer self, backend_ptr x) {
     return promise;
   };
   return {
+    [](warm_atom, const keys&) { return lookups{}; },
     [=](fetch_atom, const keys& xs) -> caf::result<lookups> {
       std::lock_guard lock{x->mutex};
       std::string line = "fetch";

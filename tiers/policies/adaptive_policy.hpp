@@ -55,6 +55,11 @@ public:
 
   item_id evict(std::int64_t now_ms) override;
 
+  /// Its score at the last access.
+  std::uint16_t hotness(item_id x) const noexcept override {
+    return hotness_of(score(records_[space_[x].prev], last_ms_));
+  }
+
   void adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
              const policy_lesson* lesson) override;
 

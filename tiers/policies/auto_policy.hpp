@@ -55,6 +55,11 @@ public:
 
   item_id evict(std::int64_t now_ms) override;
 
+  /// That of the policy in use.
+  std::uint16_t hotness(item_id x) const noexcept override {
+    return following() ? policy_base::hotness(x) : engine_->hotness(x);
+  }
+
   void anticipate(std::uint64_t hash) const noexcept override {
     if (!following())
       engine_->anticipate(hash);

@@ -46,6 +46,11 @@ public:
 
   item_id evict(std::int64_t now_ms) override;
 
+  /// Its worth now.
+  std::uint16_t hotness(item_id x) const noexcept override {
+    return hotness_of(heap_[space_[x].prev].worth - now_);
+  }
+
   void adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
              const policy_lesson* lesson) override;
 

@@ -39,6 +39,11 @@ public:
 
   item_id evict(std::int64_t now_ms) override;
 
+  /// Its place in the ring.
+  std::uint16_t hotness(item_id x) const noexcept override {
+    return static_cast<std::uint8_t>(space_[x].queue - age_);
+  }
+
   void adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
              const policy_lesson* lesson) override;
 

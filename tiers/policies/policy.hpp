@@ -139,6 +139,11 @@ public:
   /// expired goes as soon as it is looked at.
   virtual item_id evict(std::int64_t now_ms) = 0;
 
+  /// How much it would rather keep this item, one of its own, than others:
+  /// larger is hotter. What the order of its lists alone tells is left out.
+  /// Says something about items of one policy and of now only.
+  virtual std::uint16_t hotness(item_id x) const noexcept = 0;
+
   // Hints, so that the processor fetches early what it will need.
 
   /// A key that may be about to come in.

@@ -3,6 +3,7 @@
 
 #include "tiers/policies/item_list.hpp"
 
+#include <algorithm>
 #include <bit>
 
 namespace terrace {
@@ -21,10 +22,28 @@ public:
     // nop
   }
 
+  /// The uses that the item itself counts.
+  std::uint16_t hotness(item_id x) const noexcept override {
+    return accesses(x);
+  }
+
 protected:
   bool expired(item_id x, std::int64_t now_ms) const noexcept {
     auto until = space_.until_ms(x);
     return until != 0 && until <= now_ms;
+  }
+
+  /// Hotness of an item of the queue number `queue`, where later queues are for
+  /// better items.
+  std::uint16_t hotness_in(unsigned queue, item_id x) const noexcept {
+    return static_cast<std::uint16_t>(
+      queue * (policy_item::max_accesses + 1) + accesses(x));
+  }
+
+  /// Hotness by a logarithm to base 2 of what an item is worth.
+  static std::uint16_t hotness_of(double worth) noexcept {
+    return static_cast<std::uint16_t>(
+      std::clamp((worth + 64) * 256, 0.0, 65535.0));
   }
 
   std::uint8_t accesses(item_id x) const noexcept {

@@ -34,6 +34,10 @@ public:
 
   item_id evict(std::int64_t now_ms) override;
 
+  std::uint16_t hotness(item_id x) const noexcept override {
+    return hotness_in(space_[x].queue, x);
+  }
+
   void anticipate(std::uint64_t hash) const noexcept override {
     ghosts_.prefetch(hash);
   }

@@ -36,6 +36,10 @@ public:
 
   item_id evict(std::int64_t now_ms) override;
 
+  std::uint16_t hotness(item_id x) const noexcept override {
+    return hotness_in(space_[x].queue, x);
+  }
+
   void adopt(const std::vector<item_id>& xs, std::int64_t now_ms,
              const policy_lesson* lesson) override;
 

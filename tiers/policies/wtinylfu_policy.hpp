@@ -44,6 +44,11 @@ public:
 
   item_id evict(std::int64_t now_ms) override;
 
+  /// How often it was asked for, as far as the sketch knows.
+  std::uint16_t hotness(item_id x) const noexcept override {
+    return static_cast<std::uint16_t>(sketch_.frequency(space_.hash(x)));
+  }
+
   void anticipate(std::uint64_t hash) const noexcept override {
     sketch_.prefetch(hash);
   }

@@ -1,0 +1,49 @@
+/// How fast L1 is filled again while others ask for keys too.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+
+namespace terrace {
+
+/// Batches that are answered in about a millisecond, because others wait behind
+/// them in the lower tiers; after each a rest as long as it took. So the tiers
+/// have half of their time for others, and the more of it the longer their
+/// queues are: a batch that waits long for its turn is followed by a long rest
+/// and by a smaller one. Plain state machine.
+class warm_pace {
+public:
+  using duration = std::chrono::microseconds;
+
+  static constexpr std::size_t min_batch = 8;
+  static constexpr std::size_t max_batch = 256;
+
+  /// Keys in the next batch.
+  std::size_t batch() const noexcept {
+    return batch_;
+  }
+
+  /// Until the next batch.
+  duration rest() const noexcept {
+    return rest_;
+  }
+
+  /// A batch was answered after `took`.
+  void answered(duration took) noexcept {
+    if (took < target / 2)
+      batch_ = std::min(2 * batch_, max_batch);
+    else if (took > 2 * target)
+      batch_ = std::max(batch_ / 2, min_batch);
+    rest_ = std::min(took, longest_rest);
+  }
+
+private:
+  static constexpr duration target{1000};
+  static constexpr duration longest_rest{1'000'000};
+
+  std::size_t batch_ = 32;
+  duration rest_{0};
+};
+
+} // namespace terrace
