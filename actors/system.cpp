@@ -250,8 +250,8 @@ void node::parts::spawn_warm_restart() {
   setup.memory = memory_actors;
   setup.coordinators = core->coordinators;
   setup.now = core->now;
-  warm_restart_handle
-    = system->spawn<caf::detached>(warm_restart, std::move(setup));
+  warm_restart_handle = system->spawn<caf::detached>(warm_restart,
+                                                     std::move(setup));
   caf::anon_send(core->metrics, caf::join_atom_v, std::string{"warm_restart"},
                  caf::actor_cast<caf::actor>(warm_restart_handle));
 }

@@ -63,7 +63,8 @@ public:
   milliseconds staleness() const noexcept;
 
   /// Ends in order: ports first, then what is under way, then, with the keys of
-  /// L1 kept and the disk tier's last commit, the tiers. Blocks until done. Idempotent.
+  /// L1 kept and the disk tier's last commit, the tiers. Blocks until done.
+  /// Idempotent.
   void stop();
 
 private:

@@ -117,8 +117,8 @@ void warm_restart_state::add_rest(hot_keys& xs) const {
     bytes += kept_size(list_[i]);
     xs.push_back(list_[i]);
     // It is in its place behind them all.
-    xs.back().hotness = std::min(xs.back().hotness, n == 0 ? list_[i].hotness
-                                                           : xs[n - 1].hotness);
+    xs.back().hotness = std::min(xs.back().hotness,
+                                 n == 0 ? list_[i].hotness : xs[n - 1].hotness);
   }
 }
 

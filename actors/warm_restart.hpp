@@ -132,31 +132,31 @@ private:
   warm_restart_actor::pointer self_; ///< the actor
   warm_restart_setup setup_;         ///< options and who is asked
 
-  std::optional<walk> walk_;        ///< over L1, while keeping
+  std::optional<walk> walk_;            ///< over L1, while keeping
   std::optional<std::int64_t> kept_ms_; ///< time of the list in the file
-  std::size_t kept_keys_ = 0;       ///< in the file
-  std::uint64_t keeps_ = 0;         ///< since start or reset
-  std::uint64_t keep_errors_ = 0;   ///< likewise
-  std::uint64_t keep_us_ = 0;       ///< time that the last one took
-  std::optional<caf::error> stopping_; ///< why; set while shutting down
+  std::size_t kept_keys_ = 0;           ///< in the file
+  std::uint64_t keeps_ = 0;             ///< since start or reset
+  std::uint64_t keep_errors_ = 0;       ///< likewise
+  std::uint64_t keep_us_ = 0;           ///< time that the last one took
+  std::optional<caf::error> stopping_;  ///< why; set while shutting down
 
-  hot_keys list_;                ///< to be looked up
-  std::size_t done_ = 0;         ///< those before have had their turn
-  std::size_t next_ = 0;         ///< likewise, or are in the batch
+  hot_keys list_;                   ///< to be looked up
+  std::size_t done_ = 0;            ///< those before have had their turn
+  std::size_t next_ = 0;            ///< likewise, or are in the batch
   std::vector<std::uint64_t> room_; ///< bytes, per shard
-  std::vector<bool> full_;       ///< per shard; nothing more goes there
-  std::vector<keys> batch_;      ///< under way, per shard
-  std::size_t open_ = 0;         ///< answers to come
-  std::uint64_t answered_ = 0;   ///< keys of the batch that need no more tries
-  std::uint64_t failed_ = 0;     ///< others
-  unsigned tries_ = 0;           ///< in a row that failed altogether
-  warm_pace pace_;               ///< size of batches, and rests
+  std::vector<bool> full_;          ///< per shard; nothing more goes there
+  std::vector<keys> batch_;         ///< under way, per shard
+  std::size_t open_ = 0;            ///< answers to come
+  std::uint64_t answered_ = 0; ///< keys of the batch that need no more tries
+  std::uint64_t failed_ = 0;   ///< others
+  unsigned tries_ = 0;         ///< in a row that failed altogether
+  warm_pace pace_;             ///< size of batches, and rests
   std::chrono::steady_clock::time_point sent_; ///< the batch
-  std::int64_t preload_began_ms_ = 0; ///< Unix time
-  std::int64_t preload_ms_ = 0;  ///< time it took, so far if it is going on
-  bool damaged_ = false;         ///< the file was not whole
-  outcomes outcomes_;            ///< of this start
-  latency_recorder latency_;     ///< of batches
+  std::int64_t preload_began_ms_ = 0;          ///< Unix time
+  std::int64_t preload_ms_ = 0; ///< time it took, so far if it is going on
+  bool damaged_ = false;        ///< the file was not whole
+  outcomes outcomes_;           ///< of this start
+  latency_recorder latency_;    ///< of batches
 };
 
 warm_restart_actor::behavior_type

@@ -33,8 +33,8 @@ constexpr std::string_view levels[] = {"trace",   "debug", "info",
                                        "warning", "error", "off"};
 
 constexpr std::string_view components[]
-  = {"node", "coordinator", "memory",      "redis",   "disk",
-     "resp", "http",        "invalidator", "metrics", "backplane", "warming"};
+  = {"node", "coordinator", "memory",  "redis",     "disk",   "resp",
+     "http", "invalidator", "metrics", "backplane", "warming"};
 
 constexpr std::int64_t kib = 1024;
 constexpr std::int64_t mib = 1024 * kib;

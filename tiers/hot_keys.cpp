@@ -84,8 +84,8 @@ bool read_block(std::string_view in, std::uint32_t count, hot_keys& out) {
 /// Reads blocks until the one that ends the file. Empty: all is well.
 failure read_blocks(std::string_view in, hot_keys& out) {
   auto corrupt = [&](const char* why) {
-    return failure{errc::corrupt, why + (" after " + std::to_string(out.size()))
-                                    + " keys"};
+    return failure{errc::corrupt,
+                   why + (" after " + std::to_string(out.size())) + " keys"};
   };
   for (std::uint64_t number = 0;; ++number) {
     if (in.size() < block_header_size)
@@ -217,8 +217,8 @@ expected<void> write_hot_keys(const std::string& path,
   std::filesystem::create_directories(folder, ignored);
   auto fresh = path + ".new";
   {
-    file_handle out{::open(fresh.c_str(),
-                           O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+    file_handle out{
+      ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
     if (out.fd < 0)
       return system_failure(fresh);
     if (!write_all(out.fd, encode_hot_keys(xs, taken_ms))

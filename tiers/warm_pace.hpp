@@ -40,7 +40,7 @@ public:
 
 private:
   static constexpr duration target{1000};
-  static constexpr duration longest_rest{1'000'000};
+  static constexpr duration longest_rest{250'000};
 
   std::size_t batch_ = 32;
   duration rest_{0};

@@ -249,11 +249,11 @@ struct part {
 };
 
 constexpr part parts[] = {
-  {"server", add_server},     {"clients", add_clients},
-  {"memory", add_memory},     {"persistence", add_persistence},
-  {"stats", add_stats},       {"replication", add_replication},
-  {"cpu", add_cpu},           {"tiers", add_tiers},
-  {"warming", add_warming},   {"keyspace", add_keyspace},
+  {"server", add_server},   {"clients", add_clients},
+  {"memory", add_memory},   {"persistence", add_persistence},
+  {"stats", add_stats},     {"replication", add_replication},
+  {"cpu", add_cpu},         {"tiers", add_tiers},
+  {"warming", add_warming}, {"keyspace", add_keyspace},
 };
 
 } // namespace

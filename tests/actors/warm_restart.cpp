@@ -118,8 +118,7 @@ struct fixture : actor_fixture {
   }
 
   void lay_on_disk(std::string_view name, std::string_view value = "v") {
-    disk->held[key(name)]
-      = {blob::copy(value), versions->next(now_ms), 0, {}};
+    disk->held[key(name)] = {blob::copy(value), versions->next(now_ms), 0, {}};
   }
 
   /// A file of an earlier run with `key-0`, `key-1` …, the hottest first.
@@ -256,9 +255,8 @@ CAF_TEST(a list has its bound and the hottest are in it) {
   auto xs = kept();
   CAF_CHECK(xs.size() >= 30 && xs.size() <= 45);
   for (int i = 40; i < 50; ++i)
-    CAF_CHECK(std::any_of(xs.begin(), xs.begin() + 10, [&](auto& x) {
-      return x.key == key(name_of(i));
-    }));
+    CAF_CHECK(std::any_of(xs.begin(), xs.begin() + 10,
+                          [&](auto& x) { return x.key == key(name_of(i)); }));
 }
 
 CAF_TEST(a list that cannot be written is counted and does no harm) {

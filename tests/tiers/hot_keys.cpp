@@ -1,8 +1,8 @@
 #define CAF_SUITE tiers.hot_keys
 
+#include "tiers/hot_keys.hpp"
 #include "tests/support/entries.hpp"
 #include "tests/support/temp_dir.hpp"
-#include "tiers/hot_keys.hpp"
 #include "tiers/hot_ranking.hpp"
 #include "tiers/warm_pace.hpp"
 
@@ -30,10 +30,10 @@ hot_key make_hot(std::string_view name, std::uint16_t hotness,
 hot_keys many(std::size_t n) {
   hot_keys result;
   for (std::size_t i = 0; i < n; ++i)
-    result.push_back(
-      make_hot("key-" + std::to_string(i),
-               static_cast<std::uint16_t>((n - i) * 65535 / n),
-               static_cast<std::uint32_t>(i), i % 3 == 0 ? 0 : noon + 5));
+    result.push_back(make_hot("key-" + std::to_string(i),
+                              static_cast<std::uint16_t>((n - i) * 65535 / n),
+                              static_cast<std::uint32_t>(i),
+                              i % 3 == 0 ? 0 : noon + 5));
   return result;
 }
 
@@ -178,8 +178,9 @@ CAF_TEST(a file of another version or of others is refused) {
   auto x = parse_hot_keys(later);
   CAF_REQUIRE(!x);
   CAF_CHECK(x.error().code == errc::unsupported_format);
-  for (std::string text : {"", "TERRAHOT", "hello, this is no list of keys, "
-                                           "and longer than a header"})
+  for (std::string text : {"", "TERRAHOT",
+                           "hello, this is no list of keys, "
+                           "and longer than a header"})
     CAF_CHECK(parse_hot_keys(text).error().code == errc::corrupt);
   CAF_REQUIRE(write_hot_keys(path, {}, noon));
   overwrite(later);
@@ -266,7 +267,7 @@ CAF_TEST(batches grow while they are answered at once and shrink otherwise) {
   for (int i = 0; i < 9; ++i)
     uut.answered(us{60'000'000});
   CAF_CHECK_EQUAL(uut.batch(), warm_pace::min_batch);
-  CAF_CHECK(uut.rest() == us{1'000'000});
+  CAF_CHECK(uut.rest() == us{250'000});
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -51,8 +51,8 @@ struct fixture {
   /// Walks in steps and returns what was found how often; `between` is called
   /// after each step.
   template <class F>
-  std::map<std::string, int> walk(std::uint64_t budget, std::uint16_t floor,
-                                  std::int64_t now, F between) {
+  std::map<std::string, int>
+  walk(std::uint64_t budget, std::uint16_t floor, std::int64_t now, F between) {
     std::map<std::string, int> result;
     hot_request next{0, floor, budget};
     do {
@@ -82,8 +82,7 @@ CAF_TEST(every policy holds what is used for hotter) {
     x.in({1, 2, 3, 4, 5, 6});
     x.hit({2, 2, 2, 5});
     auto hotness = [&](int i) {
-      return x.engine->hotness(
-        policy_bench::id(static_cast<std::uint64_t>(i)));
+      return x.engine->hotness(policy_bench::id(static_cast<std::uint64_t>(i)));
     };
     CAF_CHECK(hotness(2) > hotness(5));
     CAF_CHECK(hotness(5) > hotness(3));
@@ -146,8 +145,8 @@ CAF_TEST(what is not hot enough or has expired is left out) {
   read("gone", 2);
   CAF_CHECK_EQUAL(walk(0).size(), 4u);
   CAF_CHECK_EQUAL(walk(0, 50).size(), 3u);
-  CAF_CHECK((walk(1, 50) == std::map<std::string, int>{{"warm", 1},
-                                                       {"hot", 1}}));
+  CAF_CHECK(
+    (walk(1, 50) == std::map<std::string, int>{{"warm", 1}, {"hot", 1}}));
   CAF_CHECK((walk(3, 50) == std::map<std::string, int>{{"hot", 1}}));
 }
 

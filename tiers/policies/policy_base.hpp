@@ -36,8 +36,8 @@ protected:
   /// Hotness of an item of the queue number `queue`, where later queues are for
   /// better items.
   std::uint16_t hotness_in(unsigned queue, item_id x) const noexcept {
-    return static_cast<std::uint16_t>(
-      queue * (policy_item::max_accesses + 1) + accesses(x));
+    return static_cast<std::uint16_t>(queue * (policy_item::max_accesses + 1)
+                                      + accesses(x));
   }
 
   /// Hotness by a logarithm to base 2 of what an item is worth.

@@ -11,6 +11,7 @@
 #include "tools/bench/net.hpp"
 #include "tools/bench/redis.hpp"
 #include "tools/bench/replay.hpp"
+#include "tools/bench/restart.hpp"
 
 #include <signal.h>
 
@@ -212,6 +213,7 @@ int run(int argc, char** argv) {
   churn_options churn_opts;
   mrc_options mrc_opts;
   hitratio_options hitratio_opts;
+  restart_options restart_opts;
   auto replay_command = declare(app, replay_opts);
   auto net_command = declare(app, net_opts);
   auto redis_command = declare(app, redis_opts);
@@ -219,6 +221,7 @@ int run(int argc, char** argv) {
   auto churn_command = declare(app, churn_opts);
   auto mrc_command = declare(app, mrc_opts);
   auto hitratio_command = declare(app, hitratio_opts);
+  auto restart_command = declare(app, restart_opts);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& x) {
@@ -236,6 +239,8 @@ int run(int argc, char** argv) {
     return mrc(mrc_opts);
   if (hitratio_command->parsed())
     return hitratio(hitratio_opts);
+  if (restart_command->parsed())
+    return restart(restart_opts);
   if (l1_opts.peers)
     return contest(l1_opts);
   if (l1_opts.memory)

@@ -1,12 +1,11 @@
 #include "tools/bench/redis_process.hpp"
 
-#include <arpa/inet.h>
+#include "tools/bench/free_port.hpp"
+
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,24 +14,6 @@
 #include <utility>
 
 namespace terrace::bench {
-
-namespace {
-
-/// A port that nobody listens on at the moment; zero if there is none.
-std::uint16_t free_port() {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  auto fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool ok = ::bind(fd, raw, size) == 0
-                  && ::getsockname(fd, raw, &size) == 0;
-  ::close(fd);
-  return ok ? ntohs(address.sin_port) : 0;
-}
-
-} // namespace
 
 expected<redis_process> redis_process::start() {
   redis_process result;
