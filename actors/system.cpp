@@ -243,7 +243,10 @@ void node::parts::spawn_warm_restart() {
     return;
   warm_restart_setup setup;
   setup.opts = config->warming;
-  setup.file = config->node.data_dir + "/hot-keys";
+  // No other node uses the folder of the disk tier.
+  auto folder = find(tier_kind::disk) ? disk_path(*config)
+                                      : config->node.data_dir;
+  setup.file = folder + "/hot-keys";
   setup.max_bytes = std::min<std::uint64_t>(
     max_hot_keys_size, config->memory.max_size / kept_share);
   setup.view = core->view;

@@ -16,8 +16,8 @@ constexpr std::uint64_t batch_bytes = 1u << 20;
 /// Pauses after tries that failed double from the first to the longest; then
 /// it is a minute until the last.
 constexpr milliseconds first_pause{50};
-constexpr milliseconds longest_pause{5000};
-constexpr unsigned max_tries = 18;
+constexpr milliseconds longest_pause{500};
+constexpr unsigned max_tries = 120;
 
 /// Whether asking again may help.
 bool is_passing(errc x) noexcept {
@@ -145,9 +145,8 @@ void warm_restart_state::count(const lookup& x) {
 
 void warm_restart_state::end_batch() {
   auto again = warm_restart_actor{self_};
-  auto none = answered_ == 0 && tries_ + 1 < max_tries;
-  if (none) {
-    auto pause = first_pause * (1 << std::min(tries_++, 7u));
+  if (answered_ == 0 && ++tries_ < max_tries) {
+    auto pause = first_pause * (1 << std::min(tries_ - 1, 7u));
     self_->delayed_anon_send(again, std::min(pause, longest_pause),
                              wake_atom_v);
     return;

@@ -8,16 +8,16 @@
 namespace terrace {
 
 /// Batches that are answered in about a millisecond, because others wait behind
-/// them in the lower tiers; after each a rest as long as it took. So the tiers
-/// have half of their time for others, and the more of it the longer their
-/// queues are: a batch that waits long for its turn is followed by a long rest
-/// and by a smaller one. Plain state machine.
+/// them in the lower tiers; after each a rest three times as long as it took.
+/// So the tiers have three quarters of their time for others, and the more of
+/// it the longer their queues are: a batch that waits long for its turn is
+/// followed by a long rest and by a smaller one. Plain state machine.
 class warm_pace {
 public:
   using duration = std::chrono::microseconds;
 
   static constexpr std::size_t min_batch = 8;
-  static constexpr std::size_t max_batch = 256;
+  static constexpr std::size_t max_batch = 64;
 
   /// Keys in the next batch.
   std::size_t batch() const noexcept {
@@ -35,7 +35,7 @@ public:
       batch_ = std::min(2 * batch_, max_batch);
     else if (took > 2 * target)
       batch_ = std::max(batch_ / 2, min_batch);
-    rest_ = std::min(took, longest_rest);
+    rest_ = std::min(3 * took, longest_rest);
   }
 
 private:

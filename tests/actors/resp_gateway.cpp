@@ -253,6 +253,7 @@ CAF_TEST(INFO tells of the tiers) {
   CAF_CHECK(has("\r\nloading:0\r\n"));
   CAF_CHECK(has("\r\ntier_memory:state=up,lookups=0,hits=5,"));
   CAF_CHECK(has("\r\ntier_redis:state=half-open,"));
+  CAF_CHECK(has("# Warming\r\nwarm_restart_preload_left:3\r\n"));
   CAF_CHECK(has("# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n"));
   c.send("info CLIENTS\r\n");
   auto part = c.bulk();

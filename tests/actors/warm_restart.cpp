@@ -432,9 +432,9 @@ CAF_TEST(a tier that stays away is given up) {
   lay_file(100);
   disk->fail_fetches = errc::unavailable;
   start();
-  for (int i = 0; i < 30; ++i)
+  for (int i = 0; i < 150; ++i)
     wake();
-  CAF_CHECK_EQUAL(disk->count("fetch key-0"), 18u);
+  CAF_CHECK_EQUAL(disk->count("fetch key-0"), 120u);
   CAF_CHECK_EQUAL(counter("preload_failed"), 100u);
   check_outcomes();
   keep(); // goes on

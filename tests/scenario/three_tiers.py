@@ -6,12 +6,14 @@ from nodes import Folder, check, check_equal, check_partition, wait_until
 
 SMALL = b"small value"
 LARGE = b"compressible " * 1000
+COLD = "warming.restart=false"
 
 
 def main():
     with Folder() as folder:
         server = folder.redis()
-        node = folder.node(redis_url=server.url)
+        # What is in memory is asked for here, and by nobody else.
+        node = folder.node([COLD], redis_url=server.url)
         client = node.client()
         client.set("k", SMALL, ex=1000)
         client.set("big", LARGE)
@@ -47,7 +49,7 @@ def main():
         # Restart with Redis but without disk: Redis answers.
         node.stop()
         server.start()
-        node.settings = ["disk.enabled=false"]
+        node.settings = [COLD, "disk.enabled=false"]
         node.start()
         client = node.client()
         check_equal(client.get("k"), None, "Redis came back empty")
@@ -61,7 +63,7 @@ def main():
 
         # Tags reach below memory, over a restart.
         node.stop()
-        node.settings = []
+        node.settings = [COLD]
         node.start()
         client = node.client()
         client.execute_command("CACHE.INVALIDATE", "TAG", "t")

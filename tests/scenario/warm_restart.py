@@ -119,7 +119,7 @@ def run_local(rng):
             check_equal(client.get(name(i)), None, f"deleted {name(i)}")
 
         # A list that was cut off, one that was changed, one that is none.
-        path = os.path.join(folder.path, "data", "hot-keys")
+        path = os.path.join(folder.path, "data", "disk", "hot-keys")
         for text, damage in (("cut", lambda b: b[:len(b) * 3 // 4]),
                              ("changed", lambda b: b[:200] + b"?" + b[201:]),
                              ("foreign", lambda b: b"not a list of keys")):
@@ -148,7 +148,10 @@ def run_local(rng):
 def run_redis(rng):
     with Folder() as folder:
         server = folder.redis()
-        node = folder.node([*SETTINGS, "disk.enabled=false"],
+        # A busy machine must not look like a Redis that is away.
+        node = folder.node([*SETTINGS, "disk.enabled=false",
+                            "redis.command_timeout=5s",
+                            "redis.connect_timeout=5s"],
                            redis_url=server.url)
         fill(node.client())
         read(node.client(), rng, 50_000)

@@ -191,6 +191,7 @@ inline metrics_actor::behavior_type fake_metrics(metrics_actor::pointer) {
       redis.tier = tier_kind::redis;
       redis.state = "half-open";
       result.tiers.push_back(redis);
+      result.actors.push_back({"warm_restart", {{"preload_left", 3}}, {}});
       return result;
     },
     [](reset_atom) {},

@@ -51,6 +51,7 @@ struct shared_node {
     opts.backplane.check_interval = 500ms;
     opts.resp.enabled = false;
     opts.http.enabled = false;
+    opts.warming.restart = false; // tests say what memory holds
     opts.log.level = "off";
     start();
   }

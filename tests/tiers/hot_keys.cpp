@@ -256,14 +256,14 @@ CAF_TEST(batches grow while they are answered at once and shrink otherwise) {
   CAF_CHECK_EQUAL(uut.batch(), 32u);
   uut.answered(us{400});
   CAF_CHECK_EQUAL(uut.batch(), 64u);
-  CAF_CHECK(uut.rest() == us{400});
+  CAF_CHECK(uut.rest() == us{1200});
   uut.answered(us{1500});
   CAF_CHECK_EQUAL(uut.batch(), 64u);
   for (int i = 0; i < 9; ++i)
     uut.answered(us{1});
   CAF_CHECK_EQUAL(uut.batch(), warm_pace::max_batch);
   uut.answered(us{2500});
-  CAF_CHECK_EQUAL(uut.batch(), 128u);
+  CAF_CHECK_EQUAL(uut.batch(), 32u);
   for (int i = 0; i < 9; ++i)
     uut.answered(us{60'000'000});
   CAF_CHECK_EQUAL(uut.batch(), warm_pace::min_batch);

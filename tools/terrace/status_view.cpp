@@ -53,6 +53,13 @@ std::string remarks(const node_stats& x) {
       result += tier.tier + " compresses to " + percent + " of the size\n";
     }
   }
+  if (auto i = x.actors.find("warm_restart"); i != x.actors.end()) {
+    auto& figures = i->second;
+    if (auto left = figures.find("preload_left");
+        left != figures.end() && left->second > 0)
+      result += "memory is being warmed, " + count_text(left->second)
+                + " keys are left\n";
+  }
   for (auto& actor : x.silent)
     result += actor + " did not answer in time\n";
   return result.empty() ? result : '\n' + result;
