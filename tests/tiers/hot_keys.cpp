@@ -254,20 +254,29 @@ CAF_TEST(batches grow while they are answered at once and shrink otherwise) {
   using us = warm_pace::duration;
   warm_pace uut;
   CAF_CHECK_EQUAL(uut.batch(), 32u);
-  uut.answered(us{400});
-  CAF_CHECK_EQUAL(uut.batch(), 64u);
-  CAF_CHECK(uut.rest() == us{1200});
   uut.answered(us{1500});
-  CAF_CHECK_EQUAL(uut.batch(), 64u);
+  CAF_CHECK_EQUAL(uut.batch(), 32u);
+  CAF_CHECK(uut.rest() == us{4500});
   for (int i = 0; i < 9; ++i)
-    uut.answered(us{1});
+    uut.answered(us{400});
   CAF_CHECK_EQUAL(uut.batch(), warm_pace::max_batch);
+  CAF_CHECK(uut.rest() == us{1200});
   uut.answered(us{2500});
   CAF_CHECK_EQUAL(uut.batch(), 32u);
   for (int i = 0; i < 9; ++i)
     uut.answered(us{60'000'000});
   CAF_CHECK_EQUAL(uut.batch(), warm_pace::min_batch);
-  CAF_CHECK(uut.rest() == us{250'000});
+  CAF_CHECK(uut.rest() == us{20'000});
+}
+
+CAF_TEST(a long way to a tier does not make batches small) {
+  using us = warm_pace::duration;
+  warm_pace uut;
+  for (int i = 0; i < 9; ++i)
+    uut.answered(us{3000});
+  CAF_CHECK_EQUAL(uut.batch(), 32u);
+  uut.answered(us{13'000});
+  CAF_CHECK_EQUAL(uut.batch(), 16u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
