@@ -46,7 +46,8 @@ struct warm_restart_setup {
 };
 
 /// Blocks while it reads and writes the file, hence it is spawned detached in a
-/// running node. Ends at shutdown, when the keys are kept.
+/// running node. Ends at shutdown, when the keys are kept. While it has keys to
+/// keep or to look up, it takes some three times the size of the file.
 class warm_restart_state {
 public:
   static inline const char* name = "terrace.warm_restart";

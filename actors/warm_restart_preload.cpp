@@ -46,12 +46,11 @@ void warm_restart_state::load() {
   kept_keys_ = outcomes_.keys = list_.size();
   kept_ms_ = x.taken_ms;
   preload_began_ms_ = setup_.now();
-  if (!list_.empty())
-    next_batch();
+  next_batch();
 }
 
 void warm_restart_state::next_batch() {
-  if (stopping_ || open_ > 0)
+  if (stopping_ || open_ > 0 || list_.empty())
     return;
   auto waits = std::any_of(batch_.begin(), batch_.end(),
                            [](auto& xs) { return !xs.empty(); });

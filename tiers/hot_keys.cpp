@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <new>
 #include <system_error>
 
 namespace terrace {
@@ -209,7 +210,7 @@ expected<kept_keys> parse_hot_keys(std::string_view file) {
 
 expected<void> write_hot_keys(const std::string& path,
                               std::span<const hot_key> xs,
-                              std::int64_t taken_ms) {
+                              std::int64_t taken_ms) try {
   auto folder = std::filesystem::path{path}.parent_path().string();
   if (folder.empty())
     folder = ".";
@@ -238,9 +239,11 @@ expected<void> write_hot_keys(const std::string& path,
   if (place.fd < 0 || ::fsync(place.fd) != 0)
     return system_failure(folder);
   return {};
+} catch (const std::bad_alloc&) {
+  return failure{errc::no_space, "no memory for a list of keys"};
 }
 
-expected<std::optional<kept_keys>> read_hot_keys(const std::string& path) {
+expected<std::optional<kept_keys>> read_hot_keys(const std::string& path) try {
   file_handle in{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (in.fd < 0) {
     if (errno == ENOENT)
@@ -264,6 +267,8 @@ expected<std::optional<kept_keys>> read_hot_keys(const std::string& path) {
   if (!result)
     return failure{result.error().code, path + ": " + result.error().detail};
   return std::optional{*std::move(result)};
+} catch (const std::bad_alloc&) {
+  return failure{errc::no_space, "no memory for a list of keys"};
 }
 
 } // namespace terrace

@@ -51,14 +51,14 @@ expected<kept_keys> parse_hot_keys(std::string_view file);
 
 /// Puts a file with `xs` in the place of what `path` names, and makes its
 /// folder if there is none. When this returns, it survives a crash of the
-/// machine. Errors: `no_space`, `read_only`, `io_failure`; the old file is
-/// still there then.
+/// machine. Errors: `no_space`, also of memory, `read_only`, `io_failure`; the
+/// old file is still there then.
 expected<void> write_hot_keys(const std::string& path,
                               std::span<const hot_key> xs,
                               std::int64_t taken_ms);
 
 /// Reads the file `path`; nothing if there is none. Errors: as
-/// `parse_hot_keys`, and `io_failure`.
+/// `parse_hot_keys`, `io_failure`, and `no_space` without memory for it.
 expected<std::optional<kept_keys>> read_hot_keys(const std::string& path);
 
 } // namespace terrace
