@@ -52,12 +52,17 @@ class Server:
     def __init__(self):
         self.process = None
         self.port = free_port()
+        self.environment = {}  # beside what the child inherits
 
-    def _start(self, command, log):
+    def _spawn(self, command, log):
         self.log_path = log
         with open(log, "ab") as out:
             self.process = subprocess.Popen(
-                command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+                command, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+                env={**os.environ, **self.environment})
+
+    def _start(self, command, log):
+        self._spawn(command, log)
         wait_until(self._answers, f"{command[0]} does not answer; {log}: "
                    + self.log_text())
 
@@ -137,16 +142,31 @@ class Node(Server):
     """terraced with its data in `folder`; `settings` go to --set, `config` is
     the path of a TOML file."""
 
-    def __init__(self, folder, settings=(), redis_url=None, config=None):
+    def __init__(self, folder, settings=(), redis_url=None, config=None,
+                 environment=None):
         super().__init__()
         self.folder = folder
+        self.environment = environment or {}
         self.settings = list(settings)
         self.redis_url = redis_url
         self.config = config
         self.http_port = free_port()
+        self.log_path = os.path.join(folder, "node.log")
         self.start()
 
+    @property
+    def disk(self):
+        """The directory of the disk tier."""
+        return os.path.join(self.folder, "data", "disk")
+
+    def spawn(self):
+        """Starts the process and does not wait until it answers."""
+        self._spawn(self._command(), self.log_path)
+
     def start(self):
+        self._start(self._command(), self.log_path)
+
+    def _command(self):
         command = [os.path.join(BIN, "terraced"),
                    "--resp-port", str(self.port),
                    "--http-port", str(self.http_port),
@@ -157,7 +177,7 @@ class Node(Server):
             command += ["--redis-url", self.redis_url]
         for setting in self.settings:
             command += ["--set", setting]
-        self._start(command, os.path.join(self.folder, "node.log"))
+        return command
 
     def http(self, path):
         url = f"http://127.0.0.1:{self.http_port}{path}"
@@ -217,8 +237,9 @@ class Folder:
         self.servers.append(RedisServer(self.path, arguments))
         return self.servers[-1]
 
-    def node(self, settings=(), redis_url=None, config=None):
-        self.servers.append(Node(self.path, settings, redis_url, config))
+    def node(self, settings=(), redis_url=None, config=None, environment=None):
+        self.servers.append(
+            Node(self.path, settings, redis_url, config, environment))
         return self.servers[-1]
 
 
