@@ -113,6 +113,7 @@ void raise_descriptor_limit() {
 /// Blocked before any thread exists, so that all threads inherit that.
 sigset_t block_signals() {
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN); // a write past `ulimit -f` fails, no more
   sigset_t result;
   ::sigemptyset(&result);
   for (auto x : {SIGINT, SIGTERM, SIGHUP, SIGUSR1})

@@ -22,7 +22,7 @@ import time
 from mixed_load import MixedLoad
 from nodes import Folder, check, fail
 from power_cut import PowerCut
-from verdicts import check_counts, judge
+from verdicts import check_counts, check_untroubled, judge
 
 INTERVAL = 0.1  # disk.commit_interval
 MODES = ["interval", "every-commit"]
@@ -58,7 +58,9 @@ class Loop:
         time.sleep(self.rng.uniform(0.05, 1.5))  # the moment of the blow
         killed_at = time.monotonic()
         self.blow()
-        self.acknowledged += self.load.join()
+        acknowledged, refused = self.load.join()
+        check(not refused, f"the node refused a change: {refused[:1]}")
+        self.acknowledged += acknowledged
         self.node.settings = self.settings()
         while self.rng.random() < 0.25:  # one more while it starts
             self.node.spawn()
@@ -69,7 +71,9 @@ class Loop:
         any_past = self.durability == "os" and self.power is not None
         worst = judge(self.node, self.load, killed_at, self.window, any_past)
         self.worst = max(self.worst, worst)
-        return check_counts(self.node, self.load), worst
+        entries = check_counts(self.node, self.load)
+        check_untroubled(self.node, entries)
+        return entries, worst
 
     def blow(self):
         self.node.kill()
@@ -103,7 +107,7 @@ def check_the_check(arguments, rng):
             Loop(folder, "every-commit", arguments.window, rng, True,
                  True).run(10)
         except SystemExit as x:
-            print("a device that lies is noticed:", str(x)[:160])
+            print("a device that lies is noticed:", str(x)[-200:])
             return
     fail("nobody noticed that no sync reached the device")
 

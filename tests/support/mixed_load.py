@@ -13,7 +13,7 @@ import time
 
 import redis
 
-from nodes import fail
+from nodes import check, fail
 
 KEYS_EACH = 300
 TENANTS = 3
@@ -58,8 +58,10 @@ class Key:
         self.name = name
         self.tenant = tenant
         self.tag = tag  # what CACHE.SET gives it each time, or None
-        self.base = Change(None, 0, None)  # as the last restart found it
+        self.base = Change(None, 0, None)  # as it was found last
         self.changes = []
+        self.last = 0   # number of the last value
+        self.least = 0  # reading may not show a smaller one
 
 
 class Values:
@@ -97,7 +99,7 @@ def some_size(rng):
 
 
 class Client(threading.Thread):
-    """Does `step` after `step` until the node is gone."""
+    """Does `step` after `step` until the node is gone or it is told to end."""
 
     def __init__(self, node, tenant, seed):
         super().__init__()
@@ -105,25 +107,31 @@ class Client(threading.Thread):
         self.client = node.client(db=tenant, socket_timeout=60)
         self.rng = random.Random(seed)
         self.order = 0
-        self.refused = []  # error replies, of which there should be none
+        self.refused = []  # error replies
+        self.wrong = None  # what must not be
+        self.gone = threading.Event()
 
     def run(self):
         try:
-            while not self.refused:
+            while not self.gone.is_set():
                 self.step()
         except (redis.exceptions.ConnectionError, ConnectionError):
             return  # killed
+        except SystemExit as x:
+            self.wrong = x  # a check failed, which matters to the main thread
         finally:
             self.client.close()
 
     def execute(self, pipe, changes):
-        """`changes` has one for each command."""
-        answers = None
+        """`changes` has one for each of the first commands."""
+        answers = [None] * len(changes)
         try:
             answers = pipe.execute(raise_on_error=False)
         finally:
-            for change in changes:
-                change.end(answers is not None)
+            for change, answer in zip(changes, answers):
+                # What was refused may have come into some tier all the same.
+                change.end(not (answer is None
+                                or isinstance(answer, Exception)))
         self.refused += [x for x in answers if isinstance(x, Exception)]
         return answers
 
@@ -148,11 +156,21 @@ class Writer(Client):
             self.order += 1
             changes.append((key, self.add(pipe, key, bulk)))
             key.changes.append(changes[-1][1])
+        read = rng.sample(self.keys, 5)
+        for key in read:
+            pipe.get(key.name)
         answers = self.execute(pipe, [x for _, x in changes])
         for (key, change), answer in zip(changes, answers):
-            if answer in (0, False):  # there was nothing to expire or to delete
-                if change.number is not None:
-                    key.changes.remove(change)
+            if answer == 0 and change.number is not None:
+                key.changes.remove(change)  # there was nothing to expire
+            elif change.ack is not None:
+                key.last = change.number or key.last
+                key.least = key.last + (change.number is None)
+        for key, value in zip(read, answers[len(changes):]):
+            if isinstance(value, bytes):
+                number = number_in(key.name, value)
+                check(number >= key.least, f"{key.name}: read {number} after "
+                      f"{key.least} was acknowledged")
 
     def add(self, pipe, key, bulk):
         rng = self.rng
@@ -186,11 +204,10 @@ class Clearer(Client):
         super().__init__(node, tenant, seed)
         self.history = history
         self.pace = pace  # mean seconds between two
-        self.gone = threading.Event()
 
     def step(self):
         if self.gone.wait(self.rng.expovariate(1 / self.pace)):
-            raise ConnectionError
+            return
         pipe = self.client.pipeline(transaction=False)
         tag = self.rng.choice([None, "t0", "t1", "t2"])
         if tag:
@@ -232,16 +249,18 @@ class MixedLoad:
             thread.start()
 
     def join(self):
-        """After the node has been killed. Returns the acknowledged changes."""
-        for clearer in self.clearers:
-            clearer.gone.set()
+        """Ends the load. Returns the numbers of acknowledged changes and the
+        error replies."""
+        for thread in self.writers + self.clearers:
+            thread.gone.set()
         for thread in self.writers + self.clearers:
             thread.join()
-            if thread.refused:
-                fail(f"the node refused a change: {thread.refused[0]}")
+            if thread.wrong:
+                raise thread.wrong
         self.numbers = [w.number for w in self.writers]
+        refused = [x for t in self.writers + self.clearers for x in t.refused]
         return sum(change.ack is not None for key in self.all_keys()
-                   for change in key.changes)
+                   for change in key.changes), refused
 
     def all_keys(self):
         for keys in self.keys:
@@ -255,5 +274,6 @@ class MixedLoad:
         """What was found is what there is from now on."""
         for key in self.all_keys():
             key.changes = []
+            key.last = key.least = key.base.number or 0
         for history in self.cleared.values():
             history.clear()
