@@ -135,7 +135,11 @@ void gateway::closed(caf::io::connection_handle hdl) {
   --connections_;
   if (acceptor_halted_) {
     acceptor_halted_ = false;
-    trigger(acceptor_);
+    // In the next turn; see `read_again`.
+    home().multiplexer().post([this, keep = caf::strong_actor_ptr{ctrl()}] {
+      if (!acceptor_halted_)
+        trigger(acceptor_);
+    });
   }
 }
 
@@ -161,7 +165,7 @@ void gateway::shut(session& s) {
   // A socket that is not read from would not be noticed to have ended.
   if (s.halted) {
     s.halted = false;
-    trigger(caf::io::connection_handle::from_int(s.info->fd));
+    read_again(s);
   }
 }
 

@@ -97,6 +97,9 @@ private:
   /// Stops or starts reading as the session's state wants it.
   void regulate(session& s);
 
+  /// Reads from a connection again that was halted.
+  void read_again(const session& s);
+
   // -- output (gateway_output.cpp) --------------------------------------------
 
   void transferred(const caf::io::data_transferred_msg& x);

@@ -195,11 +195,25 @@ void gateway::regulate(session& s) {
   if (stop == s.halted)
     return;
   s.halted = stop;
-  auto hdl = caf::io::connection_handle::from_int(s.info->fd);
   if (stop)
-    halt(hdl);
+    halt(caf::io::connection_handle::from_int(s.info->fd));
   else
-    trigger(hdl);
+    read_again(s);
+}
+
+/// CAF carries out a `halt` at the end of the turn of its loop. A `trigger`
+/// before that does nothing, and the connection would never be read from again:
+/// hence it comes with the next turn.
+void gateway::read_again(const session& s) {
+  target which;
+  which.fd = s.info->fd;
+  which.connection = s.info->id;
+  home().multiplexer().post(
+    [this, keep = caf::strong_actor_ptr{ctrl()}, to = which] {
+      auto* now = find(to);
+      if (now && !now->halted)
+        trigger(caf::io::connection_handle::from_int(to.fd));
+    });
 }
 
 void gateway::give_memory_back(session& s) {

@@ -115,7 +115,22 @@ def slow_reader(node):
         sock.close()
 
 
+def long_pipelines(node):
+    """Reading stops while too many writes wait, and always begins again."""
+    for _ in range(60):
+        client = node.client(socket_timeout=20)
+        pipe = client.pipeline(transaction=False)
+        for i in range(3000):
+            pipe.set(f"v{i}", "x" * 50)
+        check(all(pipe.execute()), "a SET of a long pipeline")
+        client.close()
+
+
 def main():
+    with Folder() as folder:
+        node = folder.node(["disk.durability=every-commit"])
+        long_pipelines(node)
+        node.stop()
     with Folder() as folder:
         node = folder.node([f"resp.max_clients={CLIENTS}",
                             "resp.max_request_size=4MiB",
