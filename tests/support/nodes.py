@@ -69,6 +69,9 @@ class Server:
     def _answers(self):
         check(self.process.poll() is None,
               f"ended with {self.process.poll()}: {self.log_text()}")
+        return self.answers()
+
+    def answers(self):
         try:
             return self.client(socket_timeout=1).ping()
         except redis.exceptions.AuthenticationError:
@@ -97,6 +100,13 @@ class Server:
         self.process = None
         check(code in (0, -signal.SIGTERM), f"ended with {code}: "
               + self.log_text())
+
+    def exit_code(self):
+        """Of a process that has just ended, it seems; None if it has not."""
+        try:
+            return self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            return None
 
     def kill(self):
         if self.process is not None:
