@@ -26,6 +26,8 @@ class PowerCut:
         self.environment = {
             "LD_PRELOAD": os.path.join(os.path.realpath(BIN),
                                        "libcut_writes.so"),
+            # A node with AddressSanitizer wants to be loaded first.
+            "ASAN_OPTIONS": "verify_asan_link_order=0",
             "CUT_DIR": self.directory, "CUT_LOG": self.log}
         if lies:
             self.environment["CUT_LIES"] = "1"
