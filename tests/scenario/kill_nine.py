@@ -139,6 +139,25 @@ def run(durability, rounds, arguments, rng, cut):
         Loop(folder, durability, arguments.window, rng, cut).run(rounds)
 
 
+def cleared_and_killed():
+    """A tenant that was cleared by an acknowledged FLUSHDB stays cleared, also
+    where its entries had come no further than the journal."""
+    with Folder() as folder:
+        node = folder.node(["disk.durability=every-commit"])
+        client = node.client()
+        pipe = client.pipeline(transaction=False)
+        for i in range(3000):
+            pipe.set(f"k{i}", "x" * 50)
+        pipe.execute()
+        client.flushdb()
+        node.kill()
+        node.start()
+        left = node.client().mget([f"k{i}" for i in range(3000)])
+        check(not any(left), f"{sum(map(bool, left))} entries are back after "
+              "FLUSHDB")
+        node.stop()
+
+
 def check_the_check(arguments, rng):
     """With syncs that do nothing, what is found has to be wrong soon."""
     with Folder() as folder:
@@ -168,6 +187,7 @@ def main():
             run(durability, arguments.rounds or 20, arguments, rng,
                 arguments.cut)
         return
+    cleared_and_killed()
     for durability in MODES:
         run(durability, 4, arguments, rng, False)
         run(durability, 4, arguments, rng, True)
