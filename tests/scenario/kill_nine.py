@@ -187,7 +187,8 @@ def main():
             run(durability, arguments.rounds or 20, arguments, rng,
                 arguments.cut)
         return
-    cleared_and_killed()
+    for _ in range(5):
+        cleared_and_killed()
     for durability in MODES:
         run(durability, 4, arguments, rng, False)
         run(durability, 4, arguments, rng, True)
