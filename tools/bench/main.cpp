@@ -1,10 +1,11 @@
 /// Measures Terrace: recorded traces, a node over the network, L1 in this
-/// process, the Redis tier.
+/// process, the Redis tier, the disk tier.
 ///
 /// Exit codes: 0 done; 1 could not be done, values were wrong, or a bound was
 /// not kept; 2 bad command line.
 #include "tools/bench/command_line.hpp"
 #include "tools/bench/contest.hpp"
+#include "tools/bench/disk_command.hpp"
 #include "tools/bench/hitratio.hpp"
 #include "tools/bench/l1_memory.hpp"
 #include "tools/bench/mrc.hpp"
@@ -222,6 +223,7 @@ int run(int argc, char** argv) {
   auto mrc_command = declare(app, mrc_opts);
   auto hitratio_command = declare(app, hitratio_opts);
   auto restart_command = declare(app, restart_opts);
+  disk_commands disk_tier{app};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& x) {
@@ -241,6 +243,8 @@ int run(int argc, char** argv) {
     return hitratio(hitratio_opts);
   if (restart_command->parsed())
     return restart(restart_opts);
+  if (auto code = disk_tier.run())
+    return *code;
   if (l1_opts.peers)
     return contest(l1_opts);
   if (l1_opts.memory)

@@ -2,10 +2,11 @@
 
 #include "actors/clock.hpp"
 #include "actors/redis_tier.hpp"
+#include "tools/bench/caf_config.hpp"
 #include "tools/bench/peers_hiredis.hpp"
 #include "tools/bench/progress.hpp"
 #include "tools/bench/redis_process.hpp"
-#include "tools/bench/redis_readers.hpp"
+#include "tools/bench/tier_callers.hpp"
 #include "tools/common/text_table.hpp"
 
 #include <nlohmann/json.hpp>
@@ -22,15 +23,6 @@ namespace {
 /// What the tier must reach, as multiples of what hiredis does.
 constexpr double least_of_pipelines = 0.8;
 constexpr double least_of_singles = 8;
-
-/// As in a node, see actors/system.cpp.
-struct caf_config : caf::actor_system_config {
-  caf_config() {
-    add_terrace_types(*this);
-    set("scheduler.policy", caf::atom("sharing"));
-    set("scheduler.max-throughput", std::size_t{64});
-  }
-};
 
 /// Look-ups per second, one figure a round.
 struct series {
@@ -95,7 +87,7 @@ expected<void> run_round(caf::actor_system& sys, std::vector<way>& ways,
       switch ((i + round) % 3) {
         case 0:
           ok = note(x.terrace,
-                    run_readers(sys, x.tier, values, opts.readers, length));
+                    run_readers(sys, x.tier, values, {opts.readers}, length));
           break;
         case 1:
           ok = note(x.pipelines, x.peer.run(values, opts.readers, length));

@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,11 +15,10 @@
 namespace terrace::bench {
 
 expected<redis_process> redis_process::start() {
-  redis_process result;
-  std::string path = std::filesystem::temp_directory_path() / "terrace-XXXXXX";
-  if (!::mkdtemp(path.data()))
-    return failure{errc::io_failure, path + ": cannot be made"};
-  result.folder_ = path;
+  auto folder = temp_folder::make();
+  if (!folder)
+    return folder.error();
+  redis_process result{*std::move(folder)};
   // Somebody else may take the port before the server does.
   expected<void> launched;
   for (int attempt = 0; attempt < 5; ++attempt) {
@@ -33,7 +31,7 @@ expected<redis_process> redis_process::start() {
 }
 
 redis_process::redis_process(redis_process&& x) noexcept
-  : folder_(std::exchange(x.folder_, {})),
+  : folder_(std::move(x.folder_)),
     port_(x.port_),
     pid_(std::exchange(x.pid_, -1)) {
   // nop
@@ -41,9 +39,6 @@ redis_process::redis_process(redis_process&& x) noexcept
 
 redis_process::~redis_process() {
   end();
-  std::error_code ignored;
-  if (!folder_.empty())
-    std::filesystem::remove_all(folder_, ignored);
 }
 
 expected<void> redis_process::launch() {
@@ -52,7 +47,7 @@ expected<void> redis_process::launch() {
     return failure{errc::io_failure, "no pipe"};
   auto port = std::to_string(port_);
   auto socket = socket_path();
-  auto folder = folder_.string();
+  auto folder = folder_.path().string();
   std::array<const char*, 15> words{
     "redis-server", "--bind",       "127.0.0.1", "--port", port.c_str(),
     "--unixsocket", socket.c_str(), "--save",    "",       "--dir",

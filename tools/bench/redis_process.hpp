@@ -2,10 +2,11 @@
 #pragma once
 
 #include "messages/expected.hpp"
+#include "tools/bench/temp_folder.hpp"
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
+#include <utility>
 
 #include <sys/types.h>
 
@@ -27,7 +28,7 @@ public:
   ~redis_process();
 
   std::string socket_path() const {
-    return folder_ / "redis.sock";
+    return folder_.path() / "redis.sock";
   }
 
   std::uint16_t port() const noexcept {
@@ -35,14 +36,16 @@ public:
   }
 
 private:
-  redis_process() = default;
+  explicit redis_process(temp_folder folder) : folder_(std::move(folder)) {
+    // nop
+  }
 
   /// Fails if the server does not say that it is ready.
   expected<void> launch();
 
   void end() noexcept;
 
-  std::filesystem::path folder_;
+  temp_folder folder_;
   std::uint16_t port_ = 0;
   pid_t pid_ = -1;
 };

@@ -1,8 +1,8 @@
 /// The keys and values of `terrace-bench redis`.
 #pragma once
 
-#include "messages/blob.hpp"
 #include "messages/key.hpp"
+#include "tools/bench/value_source.hpp"
 
 #include <cstdint>
 #include <cstring>
@@ -15,7 +15,7 @@ namespace terrace::bench {
 
 /// A value is the number of its key and then noise, so that a wrong one is
 /// noticed and none can be compressed. Thread-safe.
-class redis_values {
+class redis_values final : public value_source {
 public:
   redis_values(std::size_t count, std::size_t value_size)
     : count_(count),
@@ -26,7 +26,7 @@ public:
       x = static_cast<char>(random());
   }
 
-  std::size_t count() const noexcept {
+  std::size_t count() const noexcept override {
     return count_;
   }
 
@@ -35,7 +35,11 @@ public:
     return "key:" + std::to_string(i);
   }
 
-  blob make(std::size_t i) const {
+  std::string qualified_key(std::size_t i) const override {
+    return qualify(0, key(i));
+  }
+
+  blob make(std::size_t i) const override {
     return blob::build(value_size_, [&](char* out) {
       auto n = std::min(sizeof(i), value_size_);
       std::memcpy(out, &i, n);
@@ -43,7 +47,7 @@ public:
     });
   }
 
-  bool is_value_of(std::size_t i, std::string_view x) const noexcept {
+  bool is_value_of(std::size_t i, std::string_view x) const noexcept override {
     auto n = std::min(sizeof(i), value_size_);
     return x.size() == value_size_ && std::memcmp(x.data(), &i, n) == 0
            && std::memcmp(x.data() + n, noise_of(i), value_size_ - n) == 0;

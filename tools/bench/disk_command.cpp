@@ -1,0 +1,84 @@
+#include "tools/bench/disk_command.hpp"
+
+#include "tools/bench/command_line.hpp"
+
+namespace terrace::bench {
+
+namespace {
+
+void add_path(CLI::App& app, std::string& out) {
+  app.add_option("--path", out,
+                 "existing folder in which another is made, and removed at "
+                 "the end; that of temporary files by default");
+}
+
+void add_rounds(CLI::App& app, std::size_t& out) {
+  app.add_option("--rounds", out, "rounds; the median counts")
+    ->check(CLI::Range(1, 1000))
+    ->capture_default_str();
+}
+
+} // namespace
+
+disk_commands::disk_commands(CLI::App& app) {
+  declare(app, disk_);
+}
+
+std::optional<int> disk_commands::run() {
+  if (disk_command_->parsed())
+    return disk(disk_);
+  return std::nullopt;
+}
+
+void disk_commands::declare(CLI::App& app, disk_bench_options& x) {
+  auto sub = app.add_subcommand("disk",
+                                "the disk tier beside LMDB and RocksDB");
+  disk_command_ = sub;
+  sub->add_option("--entries", x.entries, "different keys")
+    ->check(CLI::Range(1000, 1'000'000'000))
+    ->capture_default_str();
+  add_size(*sub, x.value_size);
+  sub
+    ->add_option_function<std::string>(
+      "--values",
+      [&x](const std::string& text) {
+        x.content = text == "json" ? disk_content::json : disk_content::noise;
+      },
+      "what they are made of")
+    ->check(CLI::IsMember({"noise", "json"}))
+    ->default_str("noise");
+  sub->add_flag("!--no-compression", x.compress,
+                "the engine stores values as they are");
+  sub
+    ->add_option("--threads", x.threads,
+                 "threads that read, one number after another")
+    ->check(CLI::Range(1, 256))
+    ->delimiter(',')
+    ->capture_default_str();
+  sub->add_option("--batches", x.batches, "keys in a call that reads, likewise")
+    ->check(CLI::Range(1, 1000))
+    ->delimiter(',')
+    ->capture_default_str();
+  sub->add_option("--callers", x.callers, "of the actor, at once")
+    ->check(CLI::Range(1, 10'000))
+    ->capture_default_str();
+  sub->add_option("--writes", x.writes, "in a turn, at most all entries")
+    ->check(CLI::Range(1, 1'000'000'000))
+    ->capture_default_str();
+  sub->add_option("--group", x.group, "writes in a transaction or batch")
+    ->check(CLI::Range(1, 100'000))
+    ->capture_default_str();
+  sub->add_option("--seconds", x.seconds, "of reading in a turn")
+    ->check(CLI::Range(0.001, 3600.0))
+    ->capture_default_str();
+  add_rounds(*sub, x.rounds);
+  add_path(*sub, x.path);
+  sub->add_flag("--json", x.json, "for programs");
+  sub->add_flag("--quiet", x.quiet, "no progress bar");
+  sub->final_callback([&x] {
+    if (x.value_size < 128 || x.value_size > (64u << 10))
+      throw CLI::ValidationError("--value-size", "expected 128 to 64KiB");
+  });
+}
+
+} // namespace terrace::bench

@@ -1,0 +1,30 @@
+/// The commands of terrace-bench about the disk tier.
+#pragma once
+
+#include "tools/bench/disk.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
+
+namespace terrace::bench {
+
+class disk_commands {
+public:
+  /// Declares them.
+  explicit disk_commands(CLI::App& app);
+
+  disk_commands(const disk_commands&) = delete;
+
+  /// Runs the one that was given. Returns its exit code, or nothing if none of
+  /// them was.
+  std::optional<int> run();
+
+private:
+  void declare(CLI::App& app, disk_bench_options& x);
+
+  disk_bench_options disk_;
+  CLI::App* disk_command_ = nullptr;
+};
+
+} // namespace terrace::bench
