@@ -18,22 +18,9 @@ void add_rounds(CLI::App& app, std::size_t& out) {
     ->capture_default_str();
 }
 
-} // namespace
-
-disk_commands::disk_commands(CLI::App& app) {
-  declare(app, disk_);
-}
-
-std::optional<int> disk_commands::run() {
-  if (disk_command_->parsed())
-    return disk(disk_);
-  return std::nullopt;
-}
-
-void disk_commands::declare(CLI::App& app, disk_bench_options& x) {
+CLI::App* declare(CLI::App& app, disk_bench_options& x) {
   auto sub = app.add_subcommand("disk",
                                 "the disk tier beside LMDB and RocksDB");
-  disk_command_ = sub;
   sub->add_option("--entries", x.entries, "different keys")
     ->check(CLI::Range(1000, 1'000'000'000))
     ->capture_default_str();
@@ -79,6 +66,44 @@ void disk_commands::declare(CLI::App& app, disk_bench_options& x) {
     if (x.value_size < 128 || x.value_size > (64u << 10))
       throw CLI::ValidationError("--value-size", "expected 128 to 64KiB");
   });
+  return sub;
+}
+
+CLI::App* declare(CLI::App& app, disk_policy_options& x) {
+  auto sub = app.add_subcommand("disk-policy",
+                                "run traces through L1 and a disk");
+  sub->add_option("traces", x.traces, "as in hitratio, one or more")
+    ->required();
+  sub
+    ->add_option("--sizes", x.sizes,
+                 "of the disk: 1% of all keys, or 5000 objects; with recorded "
+                 "sizes, bytes")
+    ->delimiter(',')
+    ->capture_default_str();
+  sub->add_option("--l1-policy", x.l1_policy, "of memory")
+    ->capture_default_str();
+  sub->add_option("--l1-share", x.l1_share, "its size in that of the disk")
+    ->check(CLI::Range(0.0, 1.0))
+    ->capture_default_str();
+  sub->add_option("--limit", x.limit, "at most this many requests; 0: all")
+    ->capture_default_str();
+  sub->add_flag("--json", x.json, "for programs");
+  return sub;
+}
+
+} // namespace
+
+disk_commands::disk_commands(CLI::App& app)
+  : disk_command_(declare(app, disk_)), policy_command_(declare(app, policy_)) {
+  // nop
+}
+
+std::optional<int> disk_commands::run() {
+  if (disk_command_->parsed())
+    return disk(disk_);
+  if (policy_command_->parsed())
+    return disk_policy(policy_);
+  return std::nullopt;
 }
 
 } // namespace terrace::bench

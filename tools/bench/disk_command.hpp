@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tools/bench/disk.hpp"
+#include "tools/bench/disk_policy.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -21,10 +22,10 @@ public:
   std::optional<int> run();
 
 private:
-  void declare(CLI::App& app, disk_bench_options& x);
-
   disk_bench_options disk_;
-  CLI::App* disk_command_ = nullptr;
+  disk_policy_options policy_;
+  CLI::App* disk_command_;
+  CLI::App* policy_command_;
 };
 
 } // namespace terrace::bench

@@ -1,18 +1,14 @@
 #include "tools/bench/hitratio.hpp"
 
-#include "config/quantity.hpp"
 #include "tiers/policies/policy.hpp"
+#include "tools/bench/cache_size.hpp"
 #include "tools/bench/simulation.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdio>
 #include <iostream>
-#include <numeric>
-#include <optional>
 
 namespace terrace::bench {
 
@@ -47,27 +43,6 @@ struct column {
     return nullptr;
   }
 };
-
-/// Nothing if `text` is neither a share nor a number.
-std::optional<std::uint64_t> read_capacity(std::string_view text,
-                                           std::uint64_t all) {
-  if (!text.ends_with('%'))
-    return parse_size(text);
-  text.remove_suffix(1);
-  double percent = 0;
-  auto end = text.data() + text.size();
-  auto [at, err] = std::from_chars(text.data(), end, percent);
-  if (err != std::errc{} || at != end || !(percent > 0))
-    return std::nullopt;
-  auto result = std::floor(static_cast<double>(all) * percent / 100);
-  return std::max<std::uint64_t>(static_cast<std::uint64_t>(result), 1);
-}
-
-std::uint64_t total_size(const trace& x) {
-  if (x.sizes.empty())
-    return x.keys.size();
-  return std::accumulate(x.sizes.begin(), x.sizes.end(), std::uint64_t{0});
-}
 
 void print_head(const trace& x, const std::string& path) {
   std::printf("%s: %zu requests, %zu keys", path.c_str(), x.requests.size(),
@@ -151,7 +126,7 @@ int hitratio(const hitratio_options& opts) {
   auto requests = static_cast<double>(x->requests.size());
   std::vector<column> columns;
   for (auto& label : opts.sizes) {
-    auto capacity = read_capacity(label, total_size(*x));
+    auto capacity = read_cache_size(label, total_size(*x));
     if (!capacity || *capacity == 0)
       return fail("expected a size as 1% or 5000, got " + label);
     columns.push_back({label, *capacity, 0, {}});
