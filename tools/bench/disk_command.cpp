@@ -69,6 +69,32 @@ CLI::App* declare(CLI::App& app, disk_bench_options& x) {
   return sub;
 }
 
+CLI::App* declare(CLI::App& app, disk_open_options& x) {
+  using role = disk_open_options::role;
+  auto sub = app.add_subcommand("disk-open",
+                                "how long until a disk tier answers");
+  sub->add_option("--entries", x.entries, "sizes of the store")
+    ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32))
+    ->delimiter(',')
+    ->capture_default_str();
+  add_size(*sub, x.value_size);
+  add_rounds(*sub, x.rounds);
+  add_path(*sub, x.path);
+  sub->add_flag("--json", x.json, "for programs");
+  sub->add_flag("--quiet", x.quiet, "no progress bar");
+  // Not shown by --help: what the processes are told that this one starts.
+  sub
+    ->add_option_function<std::string>("--role",
+                                       [&x](const std::string& text) {
+                                         x.what = text == "open" ? role::open
+                                                                 : role::write;
+                                       })
+    ->check(CLI::IsMember({"open", "write"}))
+    ->group("");
+  sub->add_option("--number", x.number)->group("");
+  return sub;
+}
+
 CLI::App* declare(CLI::App& app, disk_policy_options& x) {
   auto sub = app.add_subcommand("disk-policy",
                                 "run traces through L1 and a disk");
@@ -94,13 +120,17 @@ CLI::App* declare(CLI::App& app, disk_policy_options& x) {
 } // namespace
 
 disk_commands::disk_commands(CLI::App& app)
-  : disk_command_(declare(app, disk_)), policy_command_(declare(app, policy_)) {
+  : disk_command_(declare(app, disk_)),
+    open_command_(declare(app, open_)),
+    policy_command_(declare(app, policy_)) {
   // nop
 }
 
 std::optional<int> disk_commands::run() {
   if (disk_command_->parsed())
     return disk(disk_);
+  if (open_command_->parsed())
+    return disk_open(open_);
   if (policy_command_->parsed())
     return disk_policy(policy_);
   return std::nullopt;
