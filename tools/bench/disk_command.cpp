@@ -1,5 +1,6 @@
 #include "tools/bench/disk_command.hpp"
 
+#include "config/quantity.hpp"
 #include "tools/bench/command_line.hpp"
 
 namespace terrace::bench {
@@ -95,6 +96,56 @@ CLI::App* declare(CLI::App& app, disk_open_options& x) {
   return sub;
 }
 
+CLI::App* declare(CLI::App& app, disk_churn_options& x) {
+  auto sub = app.add_subcommand(
+    "disk-churn", "tell whether the disk tier keeps its bound under churn");
+  auto add_bytes = [&](const char* name, std::uint64_t& out, const char* what) {
+    sub
+      ->add_option_function<std::string>(
+        name, [&out](const std::string& text) { out = read_size(text); }, what)
+      ->type_name("SIZE")
+      ->default_str(format_size(out));
+  };
+  add_bytes("--max-size", x.max_size, "the bound");
+  add_bytes("--min-value", x.min_value, "size of the smallest values");
+  add_bytes("--max-value", x.max_value, "size of the largest values");
+  sub->add_flag("--large", x.large, "one value in 500 is of 1 MiB to 64 MiB");
+  sub->add_option("--minutes", x.minutes, "how long")
+    ->check(CLI::Range(0.01, 100'000.0))
+    ->capture_default_str();
+  sub
+    ->add_option("--working-set", x.working_set,
+                 "bytes of all keys together, in bounds")
+    ->check(CLI::Range(0.01, 1000.0))
+    ->capture_default_str();
+  sub->add_option("--zipf", x.skew, "skew of their popularity; 0: uniform")
+    ->check(CLI::Range(0.0, 5.0))
+    ->capture_default_str();
+  sub
+    ->add_option("--write-share", x.write_share,
+                 "of requests that write without asking")
+    ->check(CLI::Range(0.0, 1.0))
+    ->capture_default_str();
+  sub->add_option("--callers", x.callers, "requests under way at once")
+    ->check(CLI::Range(1, 10'000))
+    ->capture_default_str();
+  sub
+    ->add_option("--bound-ratio", x.bound_ratio,
+                 "fail if files grow past this times the bound")
+    ->check(CLI::Range(0.1, 100.0))
+    ->capture_default_str();
+  sub->add_option("--seed", x.seed, "of everything random")
+    ->capture_default_str();
+  add_node_settings(*sub, x.config_file, x.settings);
+  add_path(*sub, x.path);
+  sub->add_flag("--json", x.json, "for programs");
+  sub->final_callback([&x] {
+    if (x.min_value > x.max_value)
+      throw CLI::ValidationError("--min-value", "is above --max-value");
+  });
+  return sub;
+}
+
 CLI::App* declare(CLI::App& app, disk_policy_options& x) {
   auto sub = app.add_subcommand("disk-policy",
                                 "run traces through L1 and a disk");
@@ -122,6 +173,7 @@ CLI::App* declare(CLI::App& app, disk_policy_options& x) {
 disk_commands::disk_commands(CLI::App& app)
   : disk_command_(declare(app, disk_)),
     open_command_(declare(app, open_)),
+    churn_command_(declare(app, churn_)),
     policy_command_(declare(app, policy_)) {
   // nop
 }
@@ -131,6 +183,8 @@ std::optional<int> disk_commands::run() {
     return disk(disk_);
   if (open_command_->parsed())
     return disk_open(open_);
+  if (churn_command_->parsed())
+    return disk_churn(churn_);
   if (policy_command_->parsed())
     return disk_policy(policy_);
   return std::nullopt;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tools/bench/disk.hpp"
+#include "tools/bench/disk_churn.hpp"
 #include "tools/bench/disk_open.hpp"
 #include "tools/bench/disk_policy.hpp"
 
@@ -25,9 +26,11 @@ public:
 private:
   disk_bench_options disk_;
   disk_open_options open_;
+  disk_churn_options churn_;
   disk_policy_options policy_;
   CLI::App* disk_command_;
   CLI::App* open_command_;
+  CLI::App* churn_command_;
   CLI::App* policy_command_;
 };
 

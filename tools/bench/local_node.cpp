@@ -3,11 +3,7 @@
 #include "actors/report_format.hpp"
 #include "config/config_reader.hpp"
 
-#include <stdlib.h>
-
-#include <cerrno>
 #include <cstdlib>
-#include <system_error>
 
 namespace terrace::bench {
 
@@ -19,6 +15,8 @@ std::string joined(const std::vector<std::string>& lines) {
     result += (result.empty() ? "" : "\n") + line;
   return result;
 }
+
+} // namespace
 
 expected<options> read_options(const std::string& config_file,
                                const std::vector<std::string>& settings) {
@@ -37,14 +35,6 @@ expected<options> read_options(const std::string& config_file,
   if (!result)
     return failure{errc::invalid_argument, joined(result.errors())};
   return *result;
-}
-
-} // namespace
-
-temporary_folder::~temporary_folder() {
-  std::error_code ignored; // a folder left behind is no reason to fail
-  if (!path_.empty())
-    std::filesystem::remove_all(path_, ignored);
 }
 
 std::string local_node::tiers() const {
@@ -85,24 +75,18 @@ start_local_node(const std::string& config_file,
     return opts.error();
   opts->resp.enabled = false;
   opts->http.enabled = false;
-  auto make_folder = [&]() -> expected<temporary_folder> {
-    if (opts->node.data_dir != node_options{}.data_dir)
-      return temporary_folder{};
-    std::string path = std::filesystem::temp_directory_path()
-                       / "terrace-XXXXXX";
-    if (!::mkdtemp(path.data()))
-      return failure{errc::io_failure,
-                     path + ": " + std::generic_category().message(errno)};
-    opts->node.data_dir = path;
-    return temporary_folder{path};
-  };
-  auto made = make_folder();
-  if (!made)
-    return made.error();
+  std::optional<temp_folder> folder;
+  if (opts->node.data_dir == node_options{}.data_dir) {
+    auto made = temp_folder::make();
+    if (!made)
+      return made.error();
+    folder.emplace(*std::move(made));
+    opts->node.data_dir = folder->path();
+  }
   auto started = node::start(*opts);
   if (!started)
     return started.error();
-  return local_node{*std::move(made), *opts, *std::move(started)};
+  return local_node{std::move(folder), *opts, *std::move(started)};
 }
 
 } // namespace terrace::bench
