@@ -2,19 +2,13 @@
 
 #include "actors/clock.hpp"
 #include "actors/disk_tier.hpp"
-#include "config/quantity.hpp"
 #include "tools/bench/caf_config.hpp"
-#include "tools/bench/disk_churn_load.hpp"
+#include "tools/bench/disk_churn_report.hpp"
 #include "tools/bench/local_node.hpp"
-#include "tools/bench/samples.hpp"
 #include "tools/bench/temp_folder.hpp"
-#include "tools/common/text_table.hpp"
 
 #include <sys/stat.h>
 
-#include <nlohmann/json.hpp>
-
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -28,12 +22,6 @@ using clock_type = std::chrono::steady_clock;
 
 /// Between two looks at the files.
 constexpr std::chrono::milliseconds look_every{250};
-
-/// Files in a folder.
-struct footprint {
-  std::uint64_t length = 0;
-  std::uint64_t blocks = 0; ///< bytes of the device that they take
-};
 
 footprint look_at(const std::filesystem::path& folder) {
   constexpr std::uint64_t block = 512; // of st_blocks, see stat(2)
@@ -60,46 +48,6 @@ std::uint64_t written_bytes() {
       return value;
   return 0;
 }
-
-/// Totals at one moment.
-struct churn_sample {
-  double seconds = 0;
-  footprint disk;
-  std::uint64_t hits = 0;
-  std::uint64_t lookups = 0;
-  std::uint64_t accepted = 0;
-  std::uint64_t written = 0;
-  tier_status tier;
-};
-
-double ratio(std::uint64_t x, std::uint64_t of) {
-  return of == 0 ? 0 : static_cast<double>(x) / static_cast<double>(of);
-}
-
-/// Between two samples.
-struct churn_span {
-  const churn_sample& from;
-  const churn_sample& to;
-
-  double hit_ratio() const {
-    return ratio(to.hits - from.hits, to.lookups - from.lookups);
-  }
-
-  double amplification() const {
-    return ratio(to.written - from.written, to.accepted - from.accepted);
-  }
-
-  double accepted_per_second() const {
-    return static_cast<double>(to.accepted - from.accepted)
-           / (to.seconds - from.seconds);
-  }
-};
-
-struct churn_result {
-  std::vector<churn_sample> looks; ///< one every `every`, and the ends
-  footprint largest;
-  samples seconds; ///< bytes accepted in single ones
-};
 
 /// The tier, the load, and who watches.
 class churn_run {
@@ -161,20 +109,6 @@ churn_sample churn_run::sample(double seconds) {
   return result;
 }
 
-void print_line(const disk_churn_options& opts, const churn_span& x) {
-  auto& now = x.to;
-  std::printf(
-    "%5.0f s  %9s  %5.3f  %9s  %9s  %9s  %11s  %6.2f %%  %9s/s  "
-    "%5.2f  %s\n",
-    now.seconds, bytes_text(now.disk.blocks).c_str(),
-    ratio(now.disk.blocks, opts.max_size), bytes_text(now.disk.length).c_str(),
-    bytes_text(now.tier.bytes).c_str(), count_text(now.tier.entries).c_str(),
-    count_text(now.tier.evictions).c_str(), 100 * x.hit_ratio(),
-    bytes_text(static_cast<std::uint64_t>(x.accepted_per_second())).c_str(),
-    x.amplification(), now.tier.state.c_str());
-  std::fflush(stdout);
-}
-
 churn_result churn_run::watch() {
   churn_result result;
   std::atomic<bool> done{false};
@@ -210,67 +144,6 @@ churn_result churn_run::watch() {
   return result;
 }
 
-// -- report -------------------------------------------------------------------
-
-void print_head(const disk_churn_options& opts, std::size_t keys) {
-  std::printf("bound %s, %s keys, values of %s to %s%s, %zu callers\n",
-              bytes_text(opts.max_size).c_str(), count_text(keys).c_str(),
-              bytes_text(opts.min_value).c_str(),
-              bytes_text(opts.max_value).c_str(),
-              opts.large ? " and up to 64 MiB" : "", opts.callers);
-  std::printf("   time     blocks  ratio     length    counted    entries"
-              "    evictions      hits     accepted  ampl.  state\n");
-}
-
-void print_end(const disk_churn_options& opts, churn_result& x,
-               const churn_counters& counters) {
-  churn_span all{x.looks.front(), x.looks.back()};
-  auto per_second = [&](double q) {
-    return bytes_text(static_cast<std::uint64_t>(x.seconds.quantile(q)));
-  };
-  std::cout << "largest on disk: " << bytes_text(x.largest.blocks)
-            << " in blocks, " << bytes_text(x.largest.length) << " in length, "
-            << ratio(x.largest.blocks, opts.max_size)
-            << " of the bound\nhit ratio " << percent_text(all.hit_ratio())
-            << ", write amplification " << all.amplification()
-            << "\naccepted in a second: median " << per_second(0.5)
-            << ", fifth percentile " << per_second(0.05) << ", worst "
-            << per_second(0) << "\nrefused " << counters.refused << ", failed "
-            << counters.failed << ", wrong " << counters.wrong << '\n';
-}
-
-void print_json(const disk_churn_options& opts, churn_result& x,
-                const churn_counters& counters) {
-  nlohmann::ordered_json lines = nlohmann::ordered_json::array();
-  for (auto& y : x.looks)
-    lines.push_back({{"seconds", y.seconds},
-                     {"blocks", y.disk.blocks},
-                     {"length", y.disk.length},
-                     {"counted", y.tier.bytes},
-                     {"entries", y.tier.entries},
-                     {"evictions", y.tier.evictions},
-                     {"hits", y.hits},
-                     {"lookups", y.lookups},
-                     {"accepted", y.accepted},
-                     {"written", y.written},
-                     {"state", y.tier.state},
-                     {"extra", y.tier.extra}});
-  churn_span all{x.looks.front(), x.looks.back()};
-  nlohmann::ordered_json out{{"max_size", opts.max_size},
-                             {"largest_blocks", x.largest.blocks},
-                             {"largest_length", x.largest.length},
-                             {"hit_ratio", all.hit_ratio()},
-                             {"write_amplification", all.amplification()},
-                             {"accepted_per_s_median", x.seconds.quantile(0.5)},
-                             {"accepted_per_s_p5", x.seconds.quantile(0.05)},
-                             {"accepted_per_s_worst", x.seconds.quantile(0)},
-                             {"refused", counters.refused.load()},
-                             {"failed", counters.failed.load()},
-                             {"wrong", counters.wrong.load()},
-                             {"samples", std::move(lines)}};
-  std::cout << out.dump(2) << '\n';
-}
-
 int fail(const std::string& why) {
   std::cerr << "terrace-bench: " << why << '\n';
   return 1;
@@ -293,10 +166,7 @@ int disk_churn(const disk_churn_options& opts) {
     print_head(opts, run.keys());
   auto result = run.watch();
   auto& counters = run.counters();
-  if (opts.json)
-    print_json(opts, result, counters);
-  else
-    print_end(opts, result, counters);
+  print_end(opts, result, counters);
   if (counters.wrong > 0 || counters.failed > 0)
     return fail("values were wrong or requests failed");
   if (ratio(result.largest.blocks, opts.max_size) > opts.bound_ratio)

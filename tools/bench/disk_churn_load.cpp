@@ -176,11 +176,12 @@ std::future<void>
 run_churn(caf::actor_system& sys, const tier_handle& tier,
           const churn_values& values, const disk_churn_options& opts,
           churn_counters& counters, const std::atomic<bool>& done) {
-  std::promise<void> ended;
-  auto result = ended.get_future();
-  sys.spawn([&](caf::stateful_actor<churn_state>* self) {
-    self->state.begin(tier.actor, values, opts, counters, done,
-                      std::move(ended));
+  // The actor begins later, maybe after this function has returned.
+  auto ended = std::make_shared<std::promise<void>>();
+  auto result = ended->get_future();
+  sys.spawn([&values, &opts, &counters, &done, ended,
+             actor = tier.actor](caf::stateful_actor<churn_state>* self) {
+    self->state.begin(actor, values, opts, counters, done, std::move(*ended));
   });
   return result;
 }
