@@ -342,6 +342,12 @@ constexpr option_info table[] = {
   size(TERRACE_OPTION(compression, threshold), 0, largest_value,
        "Smallest value that is compressed."),
   bounded(TERRACE_OPTION(compression, level), 1, 19, "Level of zstd."),
+  flag(TERRACE_OPTION(compression, dictionaries),
+       "Compress small values with what they have in common."),
+  size(TERRACE_OPTION(compression, dictionary_min_size), 1, 16 * kib,
+       "Smallest value that is compressed with a dictionary."),
+  size(TERRACE_OPTION(compression, dictionary_size), 4 * kib, 256 * kib,
+       "Of one dictionary; larger ones save a little more and cost memory."),
 
   flag(TERRACE_OPTION(warming, restart),
        "Keep the hottest keys of L1, and look them up below after a start."),

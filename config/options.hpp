@@ -172,6 +172,13 @@ struct compression_options {
   std::uint64_t threshold = 1024;
   /// zstd level, 1 to 19.
   std::int32_t level = 3;
+  /// Learn from the traffic what values have in common, and compress smaller
+  /// ones with that.
+  bool dictionaries = true;
+  /// Values of at least this size are compressed with a dictionary.
+  std::uint64_t dictionary_min_size = 128;
+  /// Of one dictionary, in bytes.
+  std::uint64_t dictionary_size = 32ull << 10;
 
   friend bool operator==(const compression_options&, const compression_options&)
     = default;

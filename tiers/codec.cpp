@@ -1,14 +1,18 @@
 #include "tiers/codec.hpp"
 
+#include "tiers/codec_zstd.hpp"
+
 // Makes the hash state a complete type, so that it can live on the stack.
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
-#include <zstd.h>
 
+#include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cstring>
 #include <limits>
 #include <new>
+#include <optional>
 
 namespace terrace {
 
@@ -22,9 +26,12 @@ constexpr std::uint8_t format = 1;
 constexpr std::uint16_t zstd_flag = 1;
 constexpr std::uint16_t tags_flag = 2;
 constexpr std::uint16_t plain_flag = 4;
-constexpr std::uint16_t known_flags = zstd_flag | tags_flag | plain_flag;
+constexpr std::uint16_t dictionary_flag = 8;
+constexpr std::uint16_t known_flags = zstd_flag | tags_flag | plain_flag
+                                      | dictionary_flag;
 constexpr std::size_t checksum_offset = 24;
 constexpr std::size_t header_size = 32;
+constexpr std::size_t dictionary_id_size = sizeof(std::uint32_t);
 
 template <class T>
 T load(const char* from) noexcept {
@@ -57,49 +64,6 @@ std::uint64_t checksum(std::string_view key, const char* header,
   return XXH3_64bits_digest(&state);
 }
 
-/// zstd contexts are expensive to make and not thread-safe: one per thread.
-/// Both are null when memory is short.
-struct zstd_contexts {
-  ZSTD_CCtx* compress = ZSTD_createCCtx();
-  ZSTD_DCtx* decompress = ZSTD_createDCtx();
-
-  zstd_contexts() = default;
-
-  zstd_contexts(const zstd_contexts&) = delete;
-
-  zstd_contexts& operator=(const zstd_contexts&) = delete;
-
-  ~zstd_contexts() {
-    ZSTD_freeCCtx(compress);
-    ZSTD_freeDCtx(decompress);
-  }
-};
-
-zstd_contexts& contexts() noexcept {
-  static thread_local zstd_contexts result;
-  return result;
-}
-
-/// Appends the compressed form of `value` to `out` if it is at least a
-/// sixteenth smaller. zstd gives up as soon as it runs out of that room, so an
-/// incompressible value is cheap, and never expands `out` for long.
-bool append_compressed(std::string& out, std::string_view value, int level) {
-  auto* ctx = contexts().compress;
-  if (!ctx)
-    return false;
-  auto room = value.size() - value.size() / 16 - 1;
-  auto begin = out.size();
-  out.resize(begin + room);
-  auto n = ZSTD_compressCCtx(ctx, out.data() + begin, room, value.data(),
-                             value.size(), level);
-  if (ZSTD_isError(n)) {
-    out.resize(begin);
-    return false;
-  }
-  out.resize(begin + n);
-  return true;
-}
-
 /// Cuts the tags off the front of `payload`. False: they do not fit into it.
 bool read_tags(std::string_view& payload, std::vector<std::string>& out) {
   constexpr auto step = sizeof(std::uint16_t);
@@ -123,22 +87,46 @@ bool read_tags(std::string_view& payload, std::vector<std::string>& out) {
   return true;
 }
 
-/// Inflates `payload` to exactly `size` bytes.
-expected<blob> inflate(std::string_view payload, std::size_t size) {
-  if (ZSTD_getFrameContentSize(payload.data(), payload.size()) != size)
-    return failure{errc::corrupt, "zstd: size differs from the header's"};
-  auto* ctx = contexts().decompress;
-  if (!ctx)
-    return failure{errc::no_space, "zstd: no memory for a context"};
-  std::size_t n = 0;
-  auto result = blob::build(size, [&](char* out) {
-    n = ZSTD_decompressDCtx(ctx, out, size, payload.data(), payload.size());
-  });
-  if (ZSTD_isError(n))
-    return failure{errc::corrupt, std::string{"zstd: "} + ZSTD_getErrorName(n)};
-  if (n != size)
-    return failure{errc::corrupt, "zstd: value is shorter than announced"};
-  return result;
+void add(std::atomic<std::uint64_t>& to, std::uint64_t x) noexcept {
+  to.fetch_add(x, std::memory_order_relaxed);
+}
+
+/// Adds the time that it lives, for one of seventeen, seventeenfold: asking for
+/// the time costs as much as a part of the work. Not sixteen, because a thread
+/// that compresses and decompresses by turns would measure only one of them.
+class stopwatch {
+public:
+  using clock = std::chrono::steady_clock;
+
+  explicit stopwatch(std::atomic<std::uint64_t>& to) noexcept {
+    static thread_local unsigned turn = 0;
+    if (turn++ % one_of == 0) {
+      to_ = &to;
+      start_ = clock::now();
+    }
+  }
+
+  stopwatch(const stopwatch&) = delete;
+
+  stopwatch& operator=(const stopwatch&) = delete;
+
+  ~stopwatch() {
+    if (to_)
+      add(*to_, one_of
+                  * static_cast<std::uint64_t>(
+                    std::chrono::nanoseconds(clock::now() - start_).count()));
+  }
+
+private:
+  static constexpr unsigned one_of = 17;
+
+  std::atomic<std::uint64_t>* to_ = nullptr; ///< null: not this one
+  clock::time_point start_;
+};
+
+/// Of bytes that `peek` takes.
+bool has_dictionary(std::string_view bytes) noexcept {
+  return (load<std::uint16_t>(bytes.data() + 2) & dictionary_flag) != 0;
 }
 
 expected<void> check_sizes(const record& x) {
@@ -155,9 +143,12 @@ expected<void> check_sizes(const record& x) {
 
 } // namespace
 
-codec::codec(const compression_options& opts) : opts_(opts) {
+codec::codec(const compression_options& opts, dictionary_set_ptr dictionaries)
+  : opts_(opts), set_(std::move(dictionaries)) {
   // nop
 }
+
+// -- encoding -----------------------------------------------------------------
 
 expected<void> codec::encode(std::string_view key, const record& x,
                              std::string& out) const {
@@ -165,37 +156,13 @@ expected<void> codec::encode(std::string_view key, const record& x,
     return ok;
   auto begin = out.size();
   try {
-    auto value = x.value.view();
-    std::uint16_t flags = x.compress ? 0 : plain_flag;
     out.append(header_size, '\0');
-    if (!x.tags.empty()) {
-      flags |= tags_flag;
-      append(out, static_cast<std::uint16_t>(x.tags.size()));
-      for (auto& tag : x.tags) {
-        append(out, static_cast<std::uint16_t>(tag.size()));
-        out += tag;
-      }
-    }
-    auto payload_begin = out.size();
-    if (opts_.enabled && x.compress && !value.empty()
-        && value.size() >= opts_.threshold) {
-      if (append_compressed(out, value, opts_.level)) {
-        flags |= zstd_flag;
-        counters_.compressed.fetch_add(1, std::memory_order_relaxed);
-        counters_.raw_bytes.fetch_add(value.size(), std::memory_order_relaxed);
-        counters_.compressed_bytes.fetch_add(out.size() - payload_begin,
-                                             std::memory_order_relaxed);
-      } else {
-        counters_.incompressible.fetch_add(1, std::memory_order_relaxed);
-      }
-    }
-    if ((flags & zstd_flag) == 0)
-      out.append(value);
+    auto flags = append_payload(key, x, out);
     auto* head = out.data() + begin;
     head[0] = static_cast<char>(magic);
     head[1] = static_cast<char>(format);
     save(head + 2, flags);
-    save(head + 4, static_cast<std::uint32_t>(value.size()));
+    save(head + 4, static_cast<std::uint32_t>(x.value.size()));
     save(head + 8, x.version);
     save(head + 16, x.expires_ms);
     std::string_view payload{head + header_size,
@@ -208,10 +175,87 @@ expected<void> codec::encode(std::string_view key, const record& x,
   }
 }
 
+std::uint16_t codec::append_payload(std::string_view key, const record& x,
+                                    std::string& out) const {
+  auto value = x.value.view();
+  std::uint16_t flags = x.compress ? 0 : plain_flag;
+  const bool may_compress = opts_.enabled && x.compress && !value.empty();
+  const bool is_small = may_compress && set_
+                        && value.size() >= opts_.dictionary_min_size
+                        && value.size() <= dictionary_traffic::largest_value;
+  std::optional<dictionary_family> family;
+  dictionary_ptr with;
+  if (is_small)
+    with = dictionary_for(family.emplace(key));
+  auto id_at = out.size();
+  if (with)
+    append(out, with->id());
+  if (!x.tags.empty()) {
+    flags |= tags_flag;
+    append(out, static_cast<std::uint16_t>(x.tags.size()));
+    for (auto& tag : x.tags) {
+      append(out, static_cast<std::uint16_t>(tag.size()));
+      out += tag;
+    }
+  }
+  auto value_at = out.size();
+  if (with || (may_compress && value.size() >= opts_.threshold)) {
+    if (append_compressed(value, with.get(), out))
+      flags |= with ? zstd_flag | dictionary_flag : zstd_flag;
+    else if (with)
+      value_at -= dictionary_id_size;
+  }
+  if ((flags & zstd_flag) == 0) {
+    if (with)
+      out.erase(id_at, dictionary_id_size);
+    out.append(value);
+  }
+  if (is_small)
+    set_->seen(*family, value, with ? with->id() : 0,
+               out.size() - value_at + (with ? dictionary_id_size : 0));
+  return flags;
+}
+
+bool codec::append_compressed(std::string_view value, const dictionary* with,
+                              std::string& out) const {
+  auto begin = out.size();
+  auto extra = with ? dictionary_id_size : 0;
+  bool smaller = false;
+  {
+    stopwatch time{counters_.compress_ns};
+    smaller = zstd_append(out, value, opts_.level, with, extra);
+  }
+  if (!smaller) {
+    add(counters_.incompressible, 1);
+    return false;
+  }
+  auto size = out.size() - begin + extra;
+  add(counters_.compressed, 1);
+  add(counters_.raw_bytes, value.size());
+  add(counters_.compressed_bytes, size);
+  if (with) {
+    add(counters_.dictionary_compressed, 1);
+    add(counters_.dictionary_raw_bytes, value.size());
+    add(counters_.dictionary_compressed_bytes, size);
+  }
+  return true;
+}
+
+dictionary_ptr codec::dictionary_for(const dictionary_family& of) const {
+  static const auto rest = dictionary_family::rest().hash();
+  std::shared_lock lock{mutex_};
+  auto i = adopted_.find(of.hash());
+  if (i == adopted_.end())
+    i = adopted_.find(rest);
+  return i == adopted_.end() ? nullptr : i->second;
+}
+
+// -- decoding -----------------------------------------------------------------
+
 expected<record> codec::decode(std::string_view key,
                                std::string_view bytes) const {
   auto corrupt = [this](std::string why) {
-    counters_.corrupt.fetch_add(1, std::memory_order_relaxed);
+    add(counters_.corrupt, 1);
     return failure{errc::corrupt, std::move(why)};
   };
   auto head = peek(bytes);
@@ -226,17 +270,31 @@ expected<record> codec::decode(std::string_view key,
     return corrupt("checksum differs");
   // From here on the bytes are what some encoder wrote; what follows guards
   // against one that is newer or was wrong.
-  if ((load<std::uint16_t>(bytes.data() + 2) & ~known_flags) != 0)
+  auto flags = load<std::uint16_t>(bytes.data() + 2);
+  if ((flags & ~known_flags) != 0)
     return failure{errc::unsupported_format, "record with unknown flags"};
   try {
     record result;
     result.version = head->version;
     result.expires_ms = head->expires_ms;
-    result.compress = (load<std::uint16_t>(bytes.data() + 2) & plain_flag) == 0;
+    result.compress = (flags & plain_flag) == 0;
+    dictionary_ptr with;
+    if ((flags & dictionary_flag) != 0) {
+      auto id = dictionary_of(bytes);
+      if (id == 0)
+        return corrupt("dictionary exceeds the record");
+      payload.remove_prefix(dictionary_id_size);
+      with = set_ ? set_->find(id) : nullptr;
+      if (!with) {
+        add(counters_.dictionary_missing, 1);
+        return failure{errc::unsupported_format,
+                       "dictionary " + std::to_string(id) + " is not here"};
+      }
+    }
     if (head->tagged && !read_tags(payload, result.tags))
       return corrupt("tags exceed the record");
     if (head->compressed) {
-      auto value = inflate(payload, head->value_size);
+      auto value = inflate(payload, head->value_size, with.get());
       if (!value && value.error().code == errc::corrupt)
         return corrupt(value.error().detail);
       if (!value)
@@ -252,6 +310,14 @@ expected<record> codec::decode(std::string_view key,
     return failure{errc::no_space, "no memory to decode a record"};
   }
 }
+
+expected<blob> codec::inflate(std::string_view bytes, std::size_t size,
+                              const dictionary* with) const {
+  stopwatch time{counters_.decompress_ns};
+  return zstd_inflate(bytes, size, with);
+}
+
+// -- looking at bytes ---------------------------------------------------------
 
 expected<codec::header> codec::peek(std::string_view bytes) noexcept {
   // Details here fit a string without allocation: this function never throws.
@@ -277,32 +343,113 @@ std::vector<std::string> codec::peek_tags(std::string_view bytes) {
   if (!head || !head->tagged)
     return result;
   auto payload = bytes.substr(header_size);
+  if (has_dictionary(bytes))
+    payload.remove_prefix(std::min(payload.size(), dictionary_id_size));
   if (!read_tags(payload, result))
     result.clear();
   return result;
 }
 
-std::size_t codec::head_size(std::string_view bytes) {
-  auto head = peek(bytes);
-  if (!head)
-    return bytes.size();
-  auto payload = bytes.substr(header_size);
-  std::vector<std::string> tags;
-  if (head->tagged && !read_tags(payload, tags))
-    return bytes.size();
-  return bytes.size() - payload.size();
+std::uint32_t codec::dictionary_of(std::string_view bytes) noexcept {
+  if (bytes.size() < header_size + dictionary_id_size || !peek(bytes)
+      || !has_dictionary(bytes))
+    return 0;
+  return load<std::uint32_t>(bytes.data() + header_size);
 }
 
-codec::figures codec::stats() const noexcept {
-  figures result;
-  result.compressed = counters_.compressed.load(std::memory_order_relaxed);
-  result.incompressible
-    = counters_.incompressible.load(std::memory_order_relaxed);
-  result.raw_bytes = counters_.raw_bytes.load(std::memory_order_relaxed);
-  result.compressed_bytes
-    = counters_.compressed_bytes.load(std::memory_order_relaxed);
-  result.corrupt = counters_.corrupt.load(std::memory_order_relaxed);
+// -- dictionaries -------------------------------------------------------------
+
+bool codec::wants_any() const noexcept {
+  return set_
+         && seen_version_.load(std::memory_order_relaxed) != set_->version();
+}
+
+std::vector<dictionary_ptr> codec::wanted() {
+  if (!set_)
+    return {};
+  seen_version_.store(set_->version(), std::memory_order_relaxed);
+  auto result = set_->in_use();
+  std::lock_guard lock{mutex_};
+  std::unordered_map<std::uint64_t, dictionary_ptr> kept;
+  std::erase_if(result, [&](const dictionary_ptr& x) {
+    auto family = dictionary_family::hash_of(x->family());
+    auto i = adopted_.find(family);
+    if (i == adopted_.end())
+      return false;
+    // Until the new one may be used, the one before is.
+    kept.insert(*i);
+    return i->second == x;
+  });
+  adopted_ = std::move(kept);
   return result;
+}
+
+void codec::adopt(const dictionary_ptr& x) {
+  std::lock_guard lock{mutex_};
+  adopted_[dictionary_family::hash_of(x->family())] = x;
+}
+
+void codec::forsake(std::uint32_t id) {
+  std::lock_guard lock{mutex_};
+  std::erase_if(adopted_, [=](auto& x) { return x.second->id() == id; });
+  seen_version_.store(0, std::memory_order_relaxed);
+}
+
+std::vector<dictionary_ptr> codec::adopted() const {
+  std::vector<dictionary_ptr> result;
+  std::shared_lock lock{mutex_};
+  result.reserve(adopted_.size());
+  for (auto& [family, x] : adopted_)
+    result.push_back(x);
+  return result;
+}
+
+expected<dictionary_ptr> codec::add_dictionary(std::string_view stored) const {
+  if (!set_)
+    return failure{errc::invalid_argument, "dictionaries are switched off"};
+  return set_->add(stored);
+}
+
+// -- figures ------------------------------------------------------------------
+
+codec::figures codec::stats() const noexcept {
+  auto get = [](const relaxed_counter& x) {
+    return x.load(std::memory_order_relaxed);
+  };
+  auto& x = counters_;
+  return {get(x.compressed),
+          get(x.incompressible),
+          get(x.raw_bytes),
+          get(x.compressed_bytes),
+          get(x.corrupt),
+          get(x.dictionary_compressed),
+          get(x.dictionary_raw_bytes),
+          get(x.dictionary_compressed_bytes),
+          get(x.dictionary_missing),
+          get(x.compress_ns),
+          get(x.decompress_ns)};
+}
+
+void codec::fill(counter_map& out, const figures& before) const {
+  auto now = stats();
+  auto put = [&](const char* name, std::uint64_t figures::*x) {
+    out[name] = now.*x - before.*x;
+  };
+  put("compressed", &figures::compressed);
+  put("incompressible", &figures::incompressible);
+  put("raw_bytes", &figures::raw_bytes);
+  put("compressed_bytes", &figures::compressed_bytes);
+  put("corrupt", &figures::corrupt);
+  put("compress_ns", &figures::compress_ns);
+  put("decompress_ns", &figures::decompress_ns);
+  if (!set_)
+    return;
+  put("dictionary_compressed", &figures::dictionary_compressed);
+  put("dictionary_raw_bytes", &figures::dictionary_raw_bytes);
+  put("dictionary_compressed_bytes", &figures::dictionary_compressed_bytes);
+  put("dictionary_missing", &figures::dictionary_missing);
+  std::shared_lock lock{mutex_};
+  out["dictionaries_adopted"] = adopted_.size();
 }
 
 } // namespace terrace

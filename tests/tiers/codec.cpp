@@ -2,11 +2,14 @@
 
 #include <caf/test/unit_test.hpp>
 
+#include "tests/support/json_values.hpp"
 #include "tiers/codec.hpp"
 
 #include <string>
+#include <thread>
 
 using namespace terrace;
+using namespace terrace::test;
 
 namespace {
 
@@ -48,6 +51,48 @@ struct fixture {
 
   errc code_of(std::string_view key, std::string_view bytes) {
     auto x = uut.decode(key, bytes);
+    return x ? errc::none : x.error().code;
+  }
+};
+
+/// A codec with a dictionary for users.
+struct dictionary_fixture {
+  compression_options opts;
+  dictionary_set_ptr set = std::make_shared<dictionary_set>(opts);
+  codec uut{opts, set};
+  std::string key = qualify(0, "user:1");
+  dictionary_ptr dict = make_dictionary(0);
+
+  static dictionary_ptr make_dictionary(std::uint64_t seed) {
+    dictionary_samples from;
+    for (std::uint64_t i = 0; i < 400; ++i) {
+      auto x = json_value(seed + i);
+      from.bytes += x;
+      from.sizes.push_back(x.size());
+    }
+    auto result = dictionary::train(from, "0:user:*", 4096, 3);
+    CAF_REQUIRE(result);
+    return *result;
+  }
+
+  void adopt() {
+    CAF_REQUIRE(set->add(dict->stored()));
+    for (auto& x : uut.wanted())
+      uut.adopt(x);
+  }
+
+  std::string encode(const record& x) {
+    std::string result;
+    CAF_REQUIRE(uut.encode(key, x, result));
+    return result;
+  }
+
+  std::string encode(std::uint64_t i) {
+    return encode(make(json_value(i)));
+  }
+
+  errc code_of(const codec& by, std::string_view bytes) {
+    auto x = by.decode(key, bytes);
     return x ? errc::none : x.error().code;
   }
 };
@@ -168,6 +213,171 @@ CAF_TEST(what the layout cannot hold is refused and leaves no trace) {
   CAF_REQUIRE(!too_many);
   CAF_CHECK_EQUAL(too_many.error().code, errc::too_large);
   CAF_CHECK_EQUAL(out, "before");
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
+
+CAF_TEST_FIXTURE_SCOPE(dictionary_tests, dictionary_fixture)
+
+CAF_TEST(small values with an adopted dictionary shrink and come back) {
+  adopt();
+  for (std::uint64_t i = 1000; i < 1100; ++i) {
+    auto x = make(json_value(i), {"a", "tag"});
+    auto bytes = encode(x);
+    CAF_REQUIRE_LESS(bytes.size() * 2, x.value.size() + 2 * header_size);
+    CAF_REQUIRE_EQUAL(codec::dictionary_of(bytes), dict->id());
+    CAF_REQUIRE_EQUAL(codec::peek_tags(bytes), x.tags);
+    auto head = codec::peek(bytes);
+    CAF_REQUIRE(head && head->compressed);
+    auto back = uut.decode(key, bytes);
+    CAF_REQUIRE(back);
+    CAF_REQUIRE(*back == x);
+  }
+  auto stats = uut.stats();
+  CAF_CHECK_EQUAL(stats.compressed, 100u);
+  CAF_CHECK_EQUAL(stats.dictionary_compressed, 100u);
+  CAF_CHECK_EQUAL(stats.raw_bytes, stats.dictionary_raw_bytes);
+  CAF_CHECK_EQUAL(stats.compressed_bytes, stats.dictionary_compressed_bytes);
+  CAF_CHECK_GREATER(stats.compress_ns, 0u);
+  CAF_CHECK_GREATER(stats.decompress_ns, 0u);
+}
+
+CAF_TEST(no record is written with a dictionary that is not adopted) {
+  CAF_CHECK(!uut.wants_any() || uut.wanted().empty());
+  CAF_REQUIRE(set->add(dict->stored()));
+  CAF_CHECK(uut.wants_any());
+  CAF_CHECK_EQUAL(codec::dictionary_of(encode(5000)), 0u);
+  auto wanted = uut.wanted();
+  CAF_REQUIRE_EQUAL(wanted.size(), 1u);
+  CAF_CHECK(!uut.wants_any());
+  CAF_CHECK_EQUAL(codec::dictionary_of(encode(5000)), 0u);
+  uut.adopt(wanted[0]);
+  CAF_CHECK(uut.adopted() == wanted);
+  CAF_CHECK_EQUAL(codec::dictionary_of(encode(5000)), dict->id());
+  CAF_CHECK(uut.wanted().empty());
+}
+
+CAF_TEST(a forsaken dictionary is wanted again) {
+  adopt();
+  auto bytes = encode(5000);
+  uut.forsake(dict->id());
+  CAF_CHECK_EQUAL(codec::dictionary_of(encode(5000)), 0u);
+  CAF_CHECK_EQUAL(code_of(uut, bytes), errc::none);
+  CAF_CHECK(uut.wants_any());
+  CAF_CHECK_EQUAL(uut.wanted().size(), 1u);
+}
+
+CAF_TEST(values that are too small or too large or of others go without) {
+  adopt();
+  CAF_CHECK_EQUAL(codec::dictionary_of(encode(make(std::string(127, 'x')))),
+                  0u);
+  CAF_CHECK_EQUAL(
+    codec::dictionary_of(encode(make(std::string((16 << 10) + 1, 'x')))), 0u);
+  auto x = make(json_value(1));
+  x.compress = false;
+  CAF_CHECK_EQUAL(codec::dictionary_of(encode(x)), 0u);
+  key = qualify(0, "item:1");
+  CAF_CHECK_EQUAL(codec::dictionary_of(encode(5000)), 0u);
+}
+
+CAF_TEST(what a dictionary does not make smaller stays plain) {
+  adopt();
+  auto x = make(noise(500), {"a", "b"});
+  auto bytes = encode(x);
+  CAF_CHECK_EQUAL(codec::dictionary_of(bytes), 0u);
+  CAF_CHECK_EQUAL(bytes.size(), header_size + 2 + 3 + 3 + 500);
+  auto back = uut.decode(key, bytes);
+  CAF_REQUIRE(back);
+  CAF_CHECK(*back == x);
+  CAF_CHECK_EQUAL(uut.stats().incompressible, 1u);
+}
+
+CAF_TEST(a record whose dictionary is not known is whole but cannot be read) {
+  adopt();
+  auto bytes = encode(5000);
+  codec stranger{opts, std::make_shared<dictionary_set>(opts)};
+  CAF_CHECK_EQUAL(code_of(stranger, bytes), errc::unsupported_format);
+  CAF_CHECK_EQUAL(stranger.stats().dictionary_missing, 1u);
+  CAF_CHECK_EQUAL(stranger.stats().corrupt, 0u);
+  // Damage is damage, whether the dictionary is known or not.
+  auto damaged = bytes;
+  damaged.back() = static_cast<char>(damaged.back() ^ 1);
+  CAF_CHECK_EQUAL(code_of(stranger, damaged), errc::corrupt);
+  CAF_REQUIRE(stranger.add_dictionary(dict->stored()));
+  CAF_CHECK_EQUAL(code_of(stranger, bytes), errc::none);
+  codec without{opts};
+  CAF_CHECK_EQUAL(code_of(without, bytes), errc::unsupported_format);
+}
+
+CAF_TEST(every changed byte of a record with a dictionary is noticed) {
+  adopt();
+  auto bytes = encode(make(json_value(5000), {"tag"}));
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      auto damaged = bytes;
+      damaged[i] = static_cast<char>(damaged[i] ^ (1 << bit));
+      CAF_REQUIRE_EQUAL(code_of(uut, damaged),
+                        i == 1 ? errc::unsupported_format : errc::corrupt);
+    }
+  }
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    CAF_REQUIRE_EQUAL(code_of(uut, std::string_view{bytes}.substr(0, size)),
+                      errc::corrupt);
+}
+
+CAF_TEST(records of an earlier dictionary are read after it was replaced) {
+  adopt();
+  auto old = encode(5000);
+  auto next = make_dictionary(7000);
+  CAF_REQUIRE(set->add(next->stored()));
+  uut.adopt(next);
+  auto fresh = encode(5000);
+  CAF_CHECK_EQUAL(codec::dictionary_of(fresh), next->id());
+  CAF_CHECK_EQUAL(codec::dictionary_of(old), dict->id());
+  CAF_CHECK_EQUAL(code_of(uut, old), errc::none);
+  CAF_CHECK_EQUAL(code_of(uut, fresh), errc::none);
+}
+
+CAF_TEST(figures have names and begin where it is said) {
+  adopt();
+  encode(1);
+  auto before = uut.stats();
+  encode(2);
+  encode(3);
+  counter_map all;
+  uut.fill(all, before);
+  CAF_CHECK_EQUAL(all.at("compressed"), 2u);
+  CAF_CHECK_EQUAL(all.at("dictionary_compressed"), 2u);
+  CAF_CHECK_EQUAL(all.at("dictionaries_adopted"), 1u);
+  counter_map none;
+  codec{opts}.fill(none, {});
+  CAF_CHECK(!none.contains("dictionary_compressed"));
+}
+
+CAF_TEST(threads may write and read while dictionaries come and go) {
+  CAF_REQUIRE(set->add(dict->stored()));
+  std::atomic<std::uint64_t> wrong{0};
+  std::vector<std::thread> threads;
+  for (std::uint64_t t = 0; t < 3; ++t)
+    threads.emplace_back([&, t] {
+      std::string bytes;
+      for (std::uint64_t i = 0; i < 2000; ++i) {
+        auto x = make(json_value(t * 10'000 + i));
+        bytes.clear();
+        auto ok = uut.encode(key, x, bytes);
+        auto back = uut.decode(key, bytes);
+        wrong += !ok || !back || *back != x;
+      }
+    });
+  for (int i = 0; i < 200; ++i) {
+    for (auto& x : uut.wanted())
+      uut.adopt(x);
+    uut.forsake(dict->id());
+    set->train_some();
+  }
+  for (auto& x : threads)
+    x.join();
+  CAF_CHECK_EQUAL(wrong.load(), 0u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
