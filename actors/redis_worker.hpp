@@ -107,7 +107,7 @@ using redis_worker_actor = caf::typed_actor<
 struct redis_worker_setup {
   redis_options opts;
   std::shared_ptr<redis_topology> topology;
-  std::shared_ptr<const codec> coder;
+  std::shared_ptr<codec> coder;
   std::shared_ptr<redis_figures> figures;
   std::string client_name;
   std::shared_ptr<redis_announcer> announcer; ///< null: no other nodes

@@ -94,6 +94,15 @@ public:
 
   // -- dictionaries -----------------------------------------------------------
 
+  /// True if this codec has the node's dictionaries.
+  bool has_dictionaries() const noexcept {
+    return set_ != nullptr;
+  }
+
+  /// The number of the dictionary that has to be brought (`add_dictionary`)
+  /// before a record can be read; 0: none. Unchecked like `peek`.
+  std::uint32_t missing_dictionary(std::string_view bytes) const;
+
   /// True if `wanted` may have something new. Cheap.
   bool wants_any() const noexcept;
 

@@ -5,6 +5,7 @@
 
 #include "messages/selector.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,7 @@ namespace terrace {
 inline constexpr std::string_view redis_lease_name = "lease:";
 inline constexpr std::string_view redis_log_name = "log";
 inline constexpr std::string_view redis_fences_name = "fences";
+inline constexpr std::string_view redis_dictionary_name = "dict:";
 
 class redis_keys {
 public:
@@ -29,6 +31,11 @@ public:
   /// Name of the lease of a qualified key.
   std::string lease_name(std::string_view key) {
     return own_name(redis_lease_name) + name_of(key).substr(prefix_.size());
+  }
+
+  /// Name of the dictionary with this number.
+  std::string dictionary_name(std::uint32_t id) const {
+    return own_name(redis_dictionary_name) + std::to_string(id);
   }
 
   /// Name of something of ours that is no entry.

@@ -61,7 +61,7 @@ std::span<T> first_of_place(std::span<T> xs, std::size_t limit) noexcept {
 
 redis_store::redis_store(const redis_options& opts,
                          std::shared_ptr<redis_topology> topology,
-                         std::shared_ptr<const codec> coder,
+                         std::shared_ptr<codec> coder,
                          std::shared_ptr<redis_figures> figures,
                          std::string client_name,
                          std::shared_ptr<redis_announcer> announcer)
@@ -106,6 +106,7 @@ lookups redis_store::fetch(std::span<const std::string> keys,
 
 void redis_store::fetch_part(std::span<const std::string> keys,
                              std::int64_t now_ms, std::span<lookup> out) {
+  unread_.clear();
   router_.clear();
   order_.resize(keys.size());
   for (std::uint32_t i = 0; i < keys.size(); ++i)
@@ -135,17 +136,25 @@ void redis_store::fetch_part(std::span<const std::string> keys,
       return;
     for (std::size_t j = 0; j < sizes[i]; ++j) {
       auto at = next++->index;
-      out[at] = values ? read_record(keys[at], values->elements[j], now_ms)
-                       : lookup::failed(last_failure_.code);
+      if (!values) {
+        out[at] = lookup::failed(last_failure_.code);
+        continue;
+      }
+      auto& value = values->elements[j];
+      if (!value.is(reply_kind::text))
+        out[at] = lookup::missed();
+      else if (auto id = codec_->missing_dictionary(value.text))
+        unread_.push_back({at, id, std::string{value.text}});
+      else
+        out[at] = read_record(keys[at], value.text, now_ms);
     }
   }
+  read_unread(keys, now_ms, out);
 }
 
-lookup redis_store::read_record(std::string_view key, const redis_reply& x,
+lookup redis_store::read_record(std::string_view key, std::string_view bytes,
                                 std::int64_t now_ms) const {
-  if (!x.is(reply_kind::text))
-    return lookup::missed();
-  auto data = codec_->decode(key, x.text);
+  auto data = codec_->decode(key, bytes);
   if (!data) {
     figures_->failed(data.error().code);
     return lookup::failed(data.error().code);
@@ -266,6 +275,9 @@ std::string redis_store::run(std::span<change> xs, bool if_absent,
   std::string result(xs.size(), 'f');
   const auto all = xs;
   try {
+    auto writes = [](const change& x) { return x.data != nullptr; };
+    if (std::any_of(xs.begin(), xs.end(), writes) && !keep_dictionaries(now_ms))
+      return result;
     for (std::size_t i = 0; i < xs.size(); ++i) {
       xs[i].index = i;
       if (!router_.undivided())

@@ -21,6 +21,13 @@
 /// stream, and to a channel. What is written only where nothing is brings
 /// nothing new and is not announced.
 ///
+/// Dictionaries (tiers/dictionary_set.hpp). Before a record is written with one
+/// it is put into Redis, under a name without a tenant and with a longer life
+/// than any record's. While records are written, it is looked up every few
+/// seconds, and written again if somebody has flushed the database. A record
+/// whose dictionary is not known here is read after that was fetched, once per
+/// batch and connection.
+///
 /// Failures. Any time limit that passes and any reply that is not understood
 /// closes the connection, because later replies would be out of step. A batch
 /// that finds its connection closed by the other side is sent once more over a
@@ -55,6 +62,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace terrace {
@@ -87,7 +95,7 @@ public:
   /// CLIENT LIST shows. `announcer`: null if there are no other nodes.
   redis_store(const redis_options& opts,
               std::shared_ptr<redis_topology> topology,
-              std::shared_ptr<const codec> coder,
+              std::shared_ptr<codec> coder,
               std::shared_ptr<redis_figures> figures, std::string client_name,
               std::shared_ptr<redis_announcer> announcer = nullptr);
 
@@ -200,8 +208,30 @@ private:
   void fetch_part(std::span<const std::string> keys, std::int64_t now_ms,
                   std::span<lookup> out);
 
-  lookup read_record(std::string_view key, const redis_reply& x,
+  lookup read_record(std::string_view key, std::string_view bytes,
                      std::int64_t now_ms) const;
+
+  // -- dictionaries (redis_dictionary.cpp) ------------------------------------
+
+  /// A record that cannot be read before its dictionary is here.
+  struct unread_record {
+    std::size_t index = 0; ///< of its key in the batch
+    std::uint32_t dictionary = 0;
+    std::string bytes;
+  };
+
+  /// Sees to it now and then that the dictionaries which records are written
+  /// with are in Redis. False if the only server has failed.
+  bool keep_dictionaries(std::int64_t now_ms);
+
+  /// Sends `keep_script` for each; `put`: with what to put where nothing is.
+  bool send_dictionaries(const std::vector<dictionary_ptr>& xs, bool put);
+
+  /// Fetches dictionaries, and reads the records that wait for them.
+  void read_unread(std::span<const std::string> keys, std::int64_t now_ms,
+                   std::span<lookup> out);
+
+  bool fetch_dictionaries(std::int64_t now_ms);
 
   // -- changing ---------------------------------------------------------------
 
@@ -324,7 +354,7 @@ private:
   };
 
   redis_options opts_;
-  std::shared_ptr<const codec> codec_;
+  std::shared_ptr<codec> codec_;
   std::shared_ptr<redis_figures> figures_;
   redis_keys names_;
   redis_router router_;
@@ -337,7 +367,11 @@ private:
   std::string log_name_;     /// The stream.
   std::string fences_name_;  /// What hashes of fences are called, or nothing.
   std::string script_;       /// Name of the script in the servers, if loaded.
-  std::string record_bytes_; /// Reused by `append_change`.
+  std::vector<unread_record> unread_; /// Of this batch.
+  /// Dictionaries that are not in Redis, and until when nobody looks again.
+  std::unordered_map<std::uint32_t, std::int64_t> absent_;
+  std::int64_t dictionaries_kept_ms_ = 0; /// When they were looked up last.
+  std::string record_bytes_;              /// Reused by `append_change`.
   failure last_failure_;
 };
 
