@@ -230,13 +230,7 @@ tier_status redis_tier_state::status() {
   auto& extra = result.extra;
   setup_.figures->fill(extra);
   setup_.topology->fill(extra);
-  auto codec_now = setup_.coder->stats();
-  extra["compressed"] = codec_now.compressed - codec_baseline_.compressed;
-  extra["incompressible"] = codec_now.incompressible
-                            - codec_baseline_.incompressible;
-  extra["raw_bytes"] = codec_now.raw_bytes - codec_baseline_.raw_bytes;
-  extra["compressed_bytes"] = codec_now.compressed_bytes
-                              - codec_baseline_.compressed_bytes;
+  setup_.coder->fill(extra, codec_baseline_);
   extra["breaker_opened"] = breaker_->stats().opened;
   extra["breaker_closed"] = breaker_->stats().closed;
   extra["breaker_probes"] = breaker_->stats().probes;
@@ -269,7 +263,8 @@ redis_tier(redis_tier_actor::stateful_pointer<redis_tier_state> self,
 expected<tier_handle>
 spawn_redis_tier(caf::actor_system& sys, const redis_options& opts,
                  const compression_options& compression, now_fn now,
-                 const redis_backplane& backplane) {
+                 const redis_backplane& backplane,
+                 dictionary_set_ptr dictionaries) {
   auto where = read_redis_urls(opts.url);
   if (!where)
     return where.error();
@@ -277,7 +272,8 @@ spawn_redis_tier(caf::actor_system& sys, const redis_options& opts,
   auto topology = std::make_shared<redis_topology>(opts, *where, figures);
   redis_tier_setup setup{opts,
                          mask_redis_urls(opts.url),
-                         std::make_shared<codec>(compression),
+                         std::make_shared<codec>(compression,
+                                                 std::move(dictionaries)),
                          figures,
                          topology,
                          std::make_shared<tier_health>(),

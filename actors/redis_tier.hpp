@@ -64,7 +64,7 @@ using redis_tier_actor = tier_actor::extend_with<lease_actor>::
 struct redis_tier_setup {
   redis_options opts;
   std::string where; ///< the server, for logs
-  std::shared_ptr<const codec> coder;
+  std::shared_ptr<codec> coder;
   std::shared_ptr<redis_figures> figures;
   std::shared_ptr<redis_topology> topology;
   std::shared_ptr<tier_health> health;
@@ -298,9 +298,11 @@ struct redis_backplane {
 /// Spawns the tier with its workers. Fails with `invalid_argument` on a bad
 /// URL, and never because of the server. Ends when it is sent an exit message;
 /// the workers end with it, at the latest when their command's time is over.
+/// `dictionaries`: those of the node; null if it has none.
 expected<tier_handle>
 spawn_redis_tier(caf::actor_system& sys, const redis_options& opts,
                  const compression_options& compression, now_fn now,
-                 const redis_backplane& backplane = {});
+                 const redis_backplane& backplane = {},
+                 dictionary_set_ptr dictionaries = nullptr);
 
 } // namespace terrace

@@ -4,6 +4,7 @@
 #include "actors/cache_core.hpp"
 #include "actors/configurator.hpp"
 #include "actors/coordinator.hpp"
+#include "actors/dictionary_trainer.hpp"
 #include "actors/disk_tier.hpp"
 #include "actors/http_gateway.hpp"
 #include "actors/invalidator.hpp"
@@ -97,6 +98,8 @@ struct node::parts {
   backplane_actor backplane_handle;           ///< likewise
   warm_restart_actor warm_restart_handle;     ///< null: not wanted
   configurator_actor configurator_handle;
+  dictionary_set_ptr dictionaries;         ///< null: switched off
+  dictionary_trainer_actor trainer_handle; ///< likewise
   caf::actor supervisor_handle;
   std::unique_ptr<resp_server> resp;
   std::unique_ptr<http_gateway> http;
@@ -106,6 +109,7 @@ struct node::parts {
   expected<void> open_tiers();
   tier_actor find(tier_kind kind) const;
   void spawn_core();
+  void spawn_trainer();
   void spawn_backplane();
   void spawn_warm_restart();
   expected<void> open_ports();
@@ -127,6 +131,8 @@ expected<void> node::parts::open_tiers() {
   // Without memory in the chain the view stays empty and every look-up goes on
   // to the coordinator.
   core->view = memory_store::make_view(opts.memory, shards, seed);
+  if (opts.compression.enabled && opts.compression.dictionaries)
+    dictionaries = std::make_shared<dictionary_set>(opts.compression);
   for (auto& tier_name : opts.cache.chain) {
     if (tier_name == to_string(tier_kind::memory) && opts.memory.enabled) {
       for (std::size_t i = 0; i < shards; ++i) {
@@ -153,7 +159,7 @@ expected<void> node::parts::open_tiers() {
         gauge = std::make_shared<backplane_gauge>();
       }
       auto x = spawn_redis_tier(*system, opts.redis, opts.compression,
-                                core->now, {announcer, gauge});
+                                core->now, {announcer, gauge}, dictionaries);
       if (!x)
         return x.error();
       shared.push_back(*std::move(x));
@@ -211,6 +217,15 @@ void node::parts::spawn_core() {
                  caf::actor_cast<caf::actor>(keyspace_handle));
   caf::anon_send(core->metrics, caf::join_atom_v, std::string{"configurator"},
                  caf::actor_cast<caf::actor>(configurator_handle));
+}
+
+void node::parts::spawn_trainer() {
+  if (!dictionaries || shared.empty())
+    return;
+  trainer_handle = system->spawn<caf::detached>(dictionary_trainer,
+                                                dictionaries);
+  caf::anon_send(core->metrics, caf::join_atom_v, std::string{"dictionaries"},
+                 caf::actor_cast<caf::actor>(trainer_handle));
 }
 
 void node::parts::spawn_backplane() {
@@ -295,6 +310,8 @@ void node::parts::supervise(failure_callback on_failure) {
   add(keyspace_handle);
   add(configurator_handle);
   add(core->metrics);
+  if (trainer_handle)
+    add(trainer_handle);
   if (backplane_handle)
     add(backplane_handle);
   if (warm_restart_handle)
@@ -310,6 +327,7 @@ expected<std::unique_ptr<node>> node::start(const options& opts,
   auto ok = x->open_tiers();
   if (ok) {
     x->spawn_core();
+    x->spawn_trainer();
     x->spawn_backplane();
     x->spawn_warm_restart();
     ok = x->open_ports();
@@ -415,8 +433,11 @@ void node::parts::stop() {
     helpers.push_back(caf::actor_cast<caf::actor>(configurator_handle));
     helpers.push_back(caf::actor_cast<caf::actor>(core->metrics));
   }
+  if (trainer_handle)
+    helpers.push_back(caf::actor_cast<caf::actor>(trainer_handle));
   keyspace_handle = nullptr;
   configurator_handle = nullptr;
+  trainer_handle = nullptr;
   core->close();
   end(helpers);
   end(coordinators);
