@@ -1,9 +1,10 @@
 /// Measures Terrace: recorded traces, a node over the network, L1 in this
-/// process, the Redis tier, the disk tier.
+/// process, the Redis tier, the disk tier, compression, restarts.
 ///
 /// Exit codes: 0 done; 1 could not be done, values were wrong, or a bound was
 /// not kept; 2 bad command line.
 #include "tools/bench/command_line.hpp"
+#include "tools/bench/compression.hpp"
 #include "tools/bench/contest.hpp"
 #include "tools/bench/disk_command.hpp"
 #include "tools/bench/hitratio.hpp"
@@ -224,6 +225,8 @@ int run(int argc, char** argv) {
   auto hitratio_command = declare(app, hitratio_opts);
   auto restart_command = declare(app, restart_opts);
   disk_commands disk_tier{app};
+  compression_bench_options compression_opts;
+  auto compression_command = declare(app, compression_opts);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& x) {
@@ -245,6 +248,8 @@ int run(int argc, char** argv) {
     return restart(restart_opts);
   if (auto code = disk_tier.run())
     return *code;
+  if (compression_command->parsed())
+    return compression(compression_opts);
   if (l1_opts.peers)
     return contest(l1_opts);
   if (l1_opts.memory)
