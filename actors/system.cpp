@@ -98,8 +98,8 @@ struct node::parts {
   backplane_actor backplane_handle;           ///< likewise
   warm_restart_actor warm_restart_handle;     ///< null: not wanted
   configurator_actor configurator_handle;
-  dictionary_set_ptr dictionaries;         ///< null: switched off
-  dictionary_trainer_actor trainer_handle; ///< likewise
+  dictionary_set_ptr dictionaries;
+  dictionary_trainer_actor trainer_handle; ///< null: nothing is trained
   caf::actor supervisor_handle;
   std::unique_ptr<resp_server> resp;
   std::unique_ptr<http_gateway> http;
@@ -131,8 +131,8 @@ expected<void> node::parts::open_tiers() {
   // Without memory in the chain the view stays empty and every look-up goes on
   // to the coordinator.
   core->view = memory_store::make_view(opts.memory, shards, seed);
-  if (opts.compression.enabled && opts.compression.dictionaries)
-    dictionaries = std::make_shared<dictionary_set>(opts.compression);
+  // Even if nothing more is written with one, what has been stays readable.
+  dictionaries = std::make_shared<dictionary_set>(opts.compression);
   for (auto& tier_name : opts.cache.chain) {
     if (tier_name == to_string(tier_kind::memory) && opts.memory.enabled) {
       for (std::size_t i = 0; i < shards; ++i) {
@@ -220,7 +220,8 @@ void node::parts::spawn_core() {
 }
 
 void node::parts::spawn_trainer() {
-  if (!dictionaries || shared.empty())
+  auto& opts = config->compression;
+  if (!opts.enabled || !opts.dictionaries || shared.empty())
     return;
   trainer_handle = system->spawn<caf::detached>(dictionary_trainer,
                                                 dictionaries);

@@ -180,7 +180,7 @@ std::uint16_t codec::append_payload(std::string_view key, const record& x,
   auto value = x.value.view();
   std::uint16_t flags = x.compress ? 0 : plain_flag;
   const bool may_compress = opts_.enabled && x.compress && !value.empty();
-  const bool is_small = may_compress && set_
+  const bool is_small = may_compress && set_ && opts_.dictionaries
                         && value.size() >= opts_.dictionary_min_size
                         && value.size() <= dictionary_traffic::largest_value;
   std::optional<dictionary_family> family;

@@ -15,12 +15,12 @@ std::uint32_t codec::missing_dictionary(std::string_view bytes) const {
 }
 
 bool codec::wants_any() const noexcept {
-  return set_
+  return set_ && opts_.enabled && opts_.dictionaries
          && seen_version_.load(std::memory_order_relaxed) != set_->version();
 }
 
 std::vector<dictionary_ptr> codec::wanted() {
-  if (!set_)
+  if (!set_ || !opts_.enabled || !opts_.dictionaries)
     return {};
   seen_version_.store(set_->version(), std::memory_order_relaxed);
   auto result = set_->in_use();

@@ -338,6 +338,24 @@ CAF_TEST(records of an earlier dictionary are read after it was replaced) {
   CAF_CHECK_EQUAL(code_of(uut, fresh), errc::none);
 }
 
+CAF_TEST(what was written with a dictionary is read with any setting) {
+  adopt();
+  auto bytes = encode(5000);
+  for (auto [enabled, dictionaries] :
+       {std::pair{false, true}, std::pair{true, false}}) {
+    auto off = opts;
+    off.enabled = enabled;
+    off.dictionaries = dictionaries;
+    codec other{off, set};
+    CAF_CHECK_EQUAL(code_of(other, bytes), errc::none);
+    CAF_CHECK(!other.wants_any());
+    CAF_CHECK(other.wanted().empty());
+    std::string again;
+    CAF_REQUIRE(other.encode(key, make(json_value(5000)), again));
+    CAF_CHECK_EQUAL(codec::dictionary_of(again), 0u);
+  }
+}
+
 CAF_TEST(figures have names and begin where it is said) {
   adopt();
   encode(1);
