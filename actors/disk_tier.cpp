@@ -11,9 +11,25 @@ namespace {
 
 /// Counters of the engine that `reset` sets back.
 constexpr auto engine_counters = {
-  "commits",     "commit_errors",    "given_up",
-  "quarantined", "compressed",       "incompressible",
-  "raw_bytes",   "compressed_bytes", "corrupt",
+  "commits",
+  "commit_errors",
+  "given_up",
+  "not_admitted",
+  "accepted_bytes",
+  "written_bytes",
+  "given_back_bytes",
+  "quarantined",
+  "compressed",
+  "incompressible",
+  "raw_bytes",
+  "compressed_bytes",
+  "corrupt",
+  "compress_ns",
+  "decompress_ns",
+  "dictionary_compressed",
+  "dictionary_raw_bytes",
+  "dictionary_compressed_bytes",
+  "dictionary_missing",
 };
 
 } // namespace
@@ -203,8 +219,10 @@ disk_tier(disk_tier_actor::stateful_pointer<disk_tier_state> self,
 expected<tier_handle> spawn_disk_tier(caf::actor_system& sys,
                                       const disk_options& opts,
                                       const compression_options& compression,
-                                      const std::string& path, now_fn now) {
-  auto store = lmdb_store::open(opts, compression, path);
+                                      const std::string& path, now_fn now,
+                                      dictionary_set_ptr dictionaries) {
+  auto store
+    = lmdb_store::open(opts, compression, path, std::move(dictionaries));
   if (!store)
     return store.error();
   tier_handle result;

@@ -166,7 +166,7 @@ expected<void> node::parts::open_tiers() {
       all_tiers.push_back(shared.back());
     } else if (tier_name == to_string(tier_kind::disk) && opts.disk.enabled) {
       auto x = spawn_disk_tier(*system, opts.disk, opts.compression,
-                               disk_path(opts), core->now);
+                               disk_path(opts), core->now, dictionaries);
       if (!x)
         return x.error();
       shared.push_back(*std::move(x));

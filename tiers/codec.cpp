@@ -350,6 +350,19 @@ std::vector<std::string> codec::peek_tags(std::string_view bytes) {
   return result;
 }
 
+std::size_t codec::head_size(std::string_view bytes) {
+  auto head = peek(bytes);
+  if (!head)
+    return bytes.size();
+  auto payload = bytes.substr(header_size);
+  if (has_dictionary(bytes))
+    payload.remove_prefix(std::min(payload.size(), dictionary_id_size));
+  std::vector<std::string> tags;
+  if (head->tagged && !read_tags(payload, tags))
+    return bytes.size();
+  return bytes.size() - payload.size();
+}
+
 std::uint32_t codec::dictionary_of(std::string_view bytes) noexcept {
   if (bytes.size() < header_size + dictionary_id_size || !peek(bytes)
       || !has_dictionary(bytes))

@@ -89,6 +89,10 @@ public:
   /// Reads the tags only, likewise unchecked; none when they cannot be read.
   static std::vector<std::string> peek_tags(std::string_view bytes);
 
+  /// Bytes of all that stands before the value; all of `bytes` when that cannot
+  /// be read.
+  static std::size_t head_size(std::string_view bytes);
+
   /// The number of the dictionary that a record needs, likewise; 0: none.
   static std::uint32_t dictionary_of(std::string_view bytes) noexcept;
 

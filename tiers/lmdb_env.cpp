@@ -155,6 +155,8 @@ void lmdb_env::open_tables() {
   all.totals = open("totals", 0);
   all.fences = open("fences", 0);
   all.meta = open("meta", 0);
+  all.dictionaries = open("dictionaries", 0);
+  all.uses = open("uses", 0);
   all.journal[0] = open("journal0", MDB_INTEGERKEY);
   all.journal[1] = open("journal1", MDB_INTEGERKEY);
   txn.commit();
@@ -390,7 +392,8 @@ std::uint64_t lmdb_env::used(MDB_txn* txn) const {
   auto& x = tables_;
   for (auto table :
        {free_table, free_table + 1, x.data, x.chunks, x.expiry, x.tags,
-        x.totals, x.fences, x.meta, x.journal[0], x.journal[1]}) {
+        x.totals, x.fences, x.meta, x.dictionaries, x.uses, x.journal[0],
+        x.journal[1]}) {
     MDB_stat stat;
     lmdb_check(mdb_stat(txn, table, &stat), "mdb_stat");
     pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;

@@ -33,7 +33,8 @@
 
 namespace terrace {
 
-/// The tables; lmdb_rows.hpp and lmdb_journal.hpp define their rows.
+/// The tables; lmdb_rows.hpp, lmdb_dictionaries.hpp and lmdb_journal.hpp define
+/// their rows.
 struct lmdb_tables {
   lmdb_table data = 0;
   lmdb_table chunks = 0;
@@ -42,6 +43,8 @@ struct lmdb_tables {
   lmdb_table totals = 0;
   lmdb_table fences = 0;
   lmdb_table meta = 0;
+  lmdb_table dictionaries = 0;
+  lmdb_table uses = 0;
   lmdb_table journal[2] = {0, 0};
 };
 

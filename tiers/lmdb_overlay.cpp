@@ -255,6 +255,8 @@ void lmdb_overlay::restage() {
   index_.each([this](lmdb_node& x) {
     x.refs = 1;
     x.journals = 0;
+    change(bytes_, std::uint64_t{0} - x.encoded.size());
+    x.encoded = {}; // it may need what is no more
     activate(x);
   });
 }

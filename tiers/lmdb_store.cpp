@@ -36,9 +36,10 @@ failure out_of_memory() {
 expected<std::unique_ptr<lmdb_store>>
 lmdb_store::open(const disk_options& opts,
                  const compression_options& compression,
-                 const std::string& path) {
+                 const std::string& path, dictionary_set_ptr dictionaries) {
   try {
-    return std::unique_ptr<lmdb_store>{new lmdb_store(opts, compression, path)};
+    return std::unique_ptr<lmdb_store>{
+      new lmdb_store(opts, compression, path, std::move(dictionaries))};
   } catch (const lmdb_fault& x) {
     return x.why;
   } catch (const std::bad_alloc&) {
@@ -48,16 +49,17 @@ lmdb_store::open(const disk_options& opts,
 
 lmdb_store::lmdb_store(const disk_options& opts,
                        const compression_options& compression,
-                       const std::string& path)
+                       const std::string& path, dictionary_set_ptr dictionaries)
   : opts_(opts),
     sizes_(opts),
-    codec_(compression),
+    codec_(compression, std::move(dictionaries)),
     path_(path),
     env_(path, opts.max_size,
          opts.durability == "os" ? lmdb_sync::os : lmdb_sync::commit),
     clock_(0),
     admission_(opts.admission == "reuse", opts.write_budget,
                opts.max_size / bytes_per_entry),
+    dictionaries_(codec_),
     slice_limit_(sizes_.slice),
     changes_limit_(sizes_.changes),
     state_(lmdb_load_state(env_)),
@@ -68,6 +70,7 @@ lmdb_store::lmdb_store(const disk_options& opts,
   max_version_ = state_.max_version;
   floor_ = state_.floor;
   clock_.grow(state_.entries);
+  dictionaries_.load(env_); // before the journals, whose records need them
   // The journal that takes no new changes any more is the older one, and was
   // being merged.
   std::uint64_t damaged = 0;
@@ -296,7 +299,6 @@ void lmdb_store::describe(tier_status& out) {
     out.extra["cleared_bytes"] = state_.hidden_bytes;
   }
   auto sizes = overlay_.stats();
-  auto coded = codec_.stats();
   auto& extra = out.extra;
   extra["pending_entries"] = sizes.staged_entries;
   extra["pending_bytes"] = sizes.staged_bytes;
@@ -312,11 +314,8 @@ void lmdb_store::describe(tier_status& out) {
   extra["started_anew"] = renewals_;
   extra["used_bytes"] = used_;
   extra["given_back_bytes"] = given_back_;
-  extra["compressed"] = coded.compressed;
-  extra["incompressible"] = coded.incompressible;
-  extra["raw_bytes"] = coded.raw_bytes;
-  extra["compressed_bytes"] = coded.compressed_bytes;
-  extra["corrupt"] = coded.corrupt;
+  extra["journal_disk_bytes"] = journal_bytes_;
+  codec_.fill(extra, {});
   try {
     auto files = env_.stats();
     extra["map_size_bytes"] = files.map;

@@ -99,9 +99,10 @@ public:
   /// that does not depend on its size; only the journal is read (at most about
   /// `max_pending_size`). Errors: see `lmdb_env`, and `unsupported_format` for
   /// files of another version of Terrace.
+  /// `dictionaries`: those of the node; null if it has none.
   static expected<std::unique_ptr<lmdb_store>>
   open(const disk_options& opts, const compression_options& compression,
-       const std::string& path);
+       const std::string& path, dictionary_set_ptr dictionaries = nullptr);
 
   // -- store: each call returns when it is in the tree
   // -------------------------
@@ -210,7 +211,7 @@ public:
 
 private:
   lmdb_store(const disk_options& opts, const compression_options& compression,
-             const std::string& path);
+             const std::string& path, dictionary_set_ptr dictionaries);
 
   // reading (lmdb_store.cpp)
 
@@ -329,6 +330,10 @@ private:
 
   void give_back();
 
+  void keep_dictionaries(std::int64_t now_ms);
+
+  void drop_dictionaries(std::int64_t now_ms);
+
   /// Sizes that follow from the bound.
   struct sizes {
     explicit sizes(const disk_options& opts) noexcept;
@@ -348,6 +353,8 @@ private:
   lmdb_clock clock_;
   lmdb_admission admission_;
   lmdb_overlay overlay_;
+
+  lmdb_dictionaries dictionaries_; ///< guarded by `writer_`
 
   std::mutex writer_; /// held by whoever writes; guards the next twelve
   std::optional<lmdb_merge> run_;

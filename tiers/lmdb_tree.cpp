@@ -72,6 +72,7 @@ std::uint64_t lmdb_tree::fingerprint(std::string_view value) noexcept {
 
 void lmdb_tree::commit() {
   totals_.save();
+  lmdb_save_uses(txn_, env_.tables(), uses_);
   {
     lmdb_cursor meta{txn_.native(), env_.tables().meta};
     auto save = [&meta](std::string_view key, std::string_view value) {
@@ -140,6 +141,8 @@ void lmdb_tree::add_indexes(std::string_view table_key, std::size_t row_size,
     lmdb_tag_key(index_buf_, table_key, tag);
     at_->tags.insert(index_buf_, {});
   }
+  if (auto id = codec::dictionary_of(row.record); id != 0)
+    ++uses_[id];
   totals_.add(table_key, x.tags, x.version,
               lmdb_footprint(table_key.size(), row_size, row, x.tags.size()));
 }
@@ -156,6 +159,8 @@ void lmdb_tree::drop_indexes(std::string_view table_key,
     return;
   }
   auto version = head->version;
+  if (auto id = codec::dictionary_of(row.record); id != 0)
+    --uses_[id];
   auto tags = codec::peek_tags(row.record); // `value` ends with a change
   drop_chunks(row);
   if (row.until != 0) {

@@ -4,6 +4,7 @@
 #include "messages/selector.hpp"
 #include "tiers/codec.hpp"
 #include "tiers/lmdb_clock.hpp"
+#include "tiers/lmdb_dictionaries.hpp"
 #include "tiers/lmdb_index.hpp"
 #include "tiers/lmdb_rows.hpp"
 #include "tiers/lmdb_totals.hpp"
@@ -156,6 +157,7 @@ private:
   lmdb_totals totals_;
   std::optional<cursors> at_;
   std::optional<std::string> hand_; ///< moved by `evict`
+  lmdb_uses uses_;                  ///< of dictionaries
   std::string key_buf_;
   std::string row_buf_;
   std::string index_buf_;

@@ -4,10 +4,12 @@
 
 #include <lmdb.h>
 
-#include <sys/resource.h>
+#include <fcntl.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <utility>
 
 namespace terrace {
@@ -85,9 +87,20 @@ std::uint64_t lmdb_free_on_device(const char* path) noexcept {
 }
 
 std::uint64_t lmdb_thread_writes() noexcept {
-  rusage x{};
-  ::getrusage(RUSAGE_THREAD, &x);
-  return static_cast<std::uint64_t>(x.ru_oublock) * 512;
+  constexpr std::string_view name = "wchar: ";
+  auto fd = ::open("/proc/thread-self/io", O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return 0;
+  char buf[512];
+  auto n = ::read(fd, buf, sizeof(buf));
+  ::close(fd);
+  std::string_view text{buf, n > 0 ? static_cast<std::size_t>(n) : 0};
+  auto at = text.find(name);
+  std::uint64_t result = 0;
+  if (at != std::string_view::npos)
+    std::from_chars(text.data() + at + name.size(), text.data() + text.size(),
+                    result);
+  return result;
 }
 
 std::string_view lmdb_integer(const std::uint64_t& x) noexcept {

@@ -40,8 +40,8 @@ void lmdb_check(int rc, const char* what);
 /// Bytes that the device of `path` has left, zero if that is unknown.
 std::uint64_t lmdb_free_on_device(const char* path) noexcept;
 
-/// Bytes that this thread has made the system write to devices so far, zero if
-/// the system does not count them. Source: getrusage(2), ru_oublock.
+/// Bytes that this thread has given to the system to be written so far, zero if
+/// the system does not count them. Source: proc(5), wchar in io.
 std::uint64_t lmdb_thread_writes() noexcept;
 
 /// Integer keys of `order` and the journals.

@@ -162,6 +162,7 @@ void lmdb_store::renew(const failure& why) {
   floor_cursor_.clear();
   reclaim_cursor_.clear();
   overlay_.restage();
+  dictionaries_.clear();
   journal_bytes_ = 0;
   renewals_.fetch_add(1, std::memory_order_relaxed);
   std::lock_guard lock{mutex_};
@@ -285,6 +286,7 @@ std::size_t lmdb_store::sweep(std::int64_t now_ms, std::size_t budget) {
     while (budget > 0) {
       if (floor_ == 0 && state_.floor == 0 && fences_.empty() && used_ <= limit_
           && !lmdb_expiry_due(env_, now_ms)) {
+        drop_dictionaries(now_ms);
         give_back();
         break;
       }
@@ -333,6 +335,29 @@ std::size_t lmdb_store::sweep_floor(lmdb_tree& tree, std::size_t budget,
   floor_cursor_.clear();
   tree.state().floor = 0;
   return budget;
+}
+
+/// Puts dictionaries that are new on disk before a record is written with them.
+void lmdb_store::keep_dictionaries(std::int64_t now_ms) {
+  for (auto& x : dictionaries_.wanted()) {
+    auto tree = begin();
+    dictionaries_.put(tree.txn(), env_.tables(), x);
+    finish(tree, now_ms);
+    dictionaries_.kept(x);
+  }
+}
+
+/// Deletes those that no record needs any more, neither in the tree nor on its
+/// way there.
+void lmdb_store::drop_dictionaries(std::int64_t now_ms) {
+  if (overlay_.bytes() != 0)
+    return;
+  for (auto id : dictionaries_.unused(env_)) {
+    auto tree = begin();
+    dictionaries_.erase(tree.txn(), env_.tables(), id);
+    finish(tree, now_ms);
+    dictionaries_.dropped(id);
+  }
 }
 
 /// Gives pages back that have become free, unless the device is full and they

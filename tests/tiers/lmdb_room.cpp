@@ -66,8 +66,17 @@ CAF_TEST(what is not admitted leaves nothing older behind) {
   opts.max_size = 16 << 20;
   opts.admission = "reuse";
   open();
-  fill("k", 0, 60'000);
+  for (int from = 0; from < 60'000; from += 1000) {
+    std::vector<entry> xs;
+    for (int i = from; i < from + 1000; ++i)
+      xs.push_back(make(numbered("k", i), static_cast<version_t>(i) + 1,
+                        std::string(400, 'x')));
+    uut->put(xs, false, t0);
+  }
   CAF_CHECK_GREATER(extra("not_admitted"), 10'000u);
+  CAF_CHECK_EQUAL(extra("not_admitted") + status().entries
+                    + status().evictions,
+                  60'000u);
   CAF_CHECK_EQUAL(put(make("new", 100'000)).refused, 1u);
   CAF_CHECK_EQUAL(value("new"), "-");
   CAF_CHECK_EQUAL(put(make("new", 100'001)).stored, 1u);

@@ -7,6 +7,7 @@
 #include "tools/bench/paced_load.hpp"
 #include "tools/bench/progress.hpp"
 #include "tools/bench/resp_client.hpp"
+#include "tools/bench/temp_folder.hpp"
 #include "tools/bench/samples.hpp"
 #include "tools/bench/zipf.hpp"
 #include "tools/common/text_table.hpp"
@@ -229,11 +230,10 @@ int fail(const failure& why) {
 } // namespace
 
 int restart(const restart_options& opts) {
-  std::string path = std::filesystem::temp_directory_path() / "terrace-XXXXXX";
-  if (!::mkdtemp(path.data()))
-    return fail({errc::io_failure, path + ": cannot be made"});
-  temporary_folder folder{path};
-  bench x{opts, path};
+  auto folder = temp_folder::make();
+  if (!folder)
+    return fail(folder.error());
+  bench x{opts, folder->path().string()};
   auto before = x.prepare();
   if (!before)
     return fail(before.error());
