@@ -216,13 +216,12 @@ disk_tier(disk_tier_actor::stateful_pointer<disk_tier_state> self,
   return self->state.make_behavior(std::move(setup));
 }
 
-expected<tier_handle> spawn_disk_tier(caf::actor_system& sys,
-                                      const disk_options& opts,
-                                      const compression_options& compression,
-                                      const std::string& path, now_fn now,
-                                      dictionary_set_ptr dictionaries) {
-  auto store
-    = lmdb_store::open(opts, compression, path, std::move(dictionaries));
+expected<tier_handle>
+spawn_disk_tier(caf::actor_system& sys, const disk_options& opts,
+                const compression_options& compression, const std::string& path,
+                now_fn now, dictionary_set_ptr dictionaries) {
+  auto store = lmdb_store::open(opts, compression, path,
+                                std::move(dictionaries));
   if (!store)
     return store.error();
   tier_handle result;

@@ -277,11 +277,9 @@ disk_tier(disk_tier_actor::stateful_pointer<disk_tier_state> self,
 /// Opens the store in directory `path` and spawns the tier. Errors of opening:
 /// see `lmdb_store::open`. `dictionaries`: those of the node; null if it has
 /// none.
-expected<tier_handle> spawn_disk_tier(caf::actor_system& sys,
-                                      const disk_options& opts,
-                                      const compression_options& compression,
-                                      const std::string& path, now_fn now,
-                                      dictionary_set_ptr dictionaries
-                                      = nullptr);
+expected<tier_handle>
+spawn_disk_tier(caf::actor_system& sys, const disk_options& opts,
+                const compression_options& compression, const std::string& path,
+                now_fn now, dictionary_set_ptr dictionaries = nullptr);
 
 } // namespace terrace

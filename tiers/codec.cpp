@@ -1,10 +1,8 @@
 #include "tiers/codec.hpp"
 
-#include "tiers/codec_zstd.hpp"
+#include "tiers/checksum.hpp"
 
-// Makes the hash state a complete type, so that it can live on the stack.
-#define XXH_STATIC_LINKING_ONLY
-#include <xxhash.h>
+#include "tiers/codec_zstd.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -52,16 +50,10 @@ void append(std::string& out, T x) {
   out.append(buf, sizeof(T));
 }
 
-/// Hashes in three steps, so that nothing has to be joined in memory first.
-std::uint64_t checksum(std::string_view key, const char* header,
-                       std::string_view payload) noexcept {
-  XXH3_state_t state;
-  XXH3_INITSTATE(&state);
-  XXH3_64bits_reset(&state);
-  XXH3_64bits_update(&state, key.data(), key.size());
-  XXH3_64bits_update(&state, header, checksum_offset);
-  XXH3_64bits_update(&state, payload.data(), payload.size());
-  return XXH3_64bits_digest(&state);
+/// The checksum of a record, whose header begins at `header`.
+std::uint64_t checksum_of(std::string_view key, const char* header,
+                          std::string_view payload) noexcept {
+  return checksum(key, {header, checksum_offset}, payload);
 }
 
 /// Cuts the tags off the front of `payload`. False: they do not fit into it.
@@ -167,7 +159,7 @@ expected<void> codec::encode(std::string_view key, const record& x,
     save(head + 16, x.expires_ms);
     std::string_view payload{head + header_size,
                              out.size() - begin - header_size};
-    save(head + checksum_offset, checksum(key, head, payload));
+    save(head + checksum_offset, checksum_of(key, head, payload));
     return {};
   } catch (const std::bad_alloc&) {
     out.resize(begin);
@@ -265,7 +257,7 @@ expected<record> codec::decode(std::string_view key,
     return head.error();
   }
   auto payload = bytes.substr(header_size);
-  if (checksum(key, bytes.data(), payload)
+  if (checksum_of(key, bytes.data(), payload)
       != load<std::uint64_t>(bytes.data() + checksum_offset))
     return corrupt("checksum differs");
   // From here on the bytes are what some encoder wrote; what follows guards

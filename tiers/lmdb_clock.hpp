@@ -31,6 +31,9 @@ public:
   /// Counters for about `entries` entries.
   explicit lmdb_clock(std::uint64_t entries);
 
+  /// Tells the processor that `touch` will come.
+  void prefetch(std::uint64_t hash) const noexcept;
+
   /// The key with this hash was read.
   void touch(std::uint64_t hash) noexcept;
 

@@ -390,10 +390,9 @@ lmdb_env::figures lmdb_env::stats() {
 std::uint64_t lmdb_env::used(MDB_txn* txn) const {
   std::uint64_t pages = root_pages;
   auto& x = tables_;
-  for (auto table :
-       {free_table, free_table + 1, x.data, x.chunks, x.expiry, x.tags,
-        x.totals, x.fences, x.meta, x.dictionaries, x.uses, x.journal[0],
-        x.journal[1]}) {
+  for (auto table : {free_table, free_table + 1, x.data, x.chunks, x.expiry,
+                     x.tags, x.totals, x.fences, x.meta, x.dictionaries, x.uses,
+                     x.journal[0], x.journal[1]}) {
     MDB_stat stat;
     lmdb_check(mdb_stat(txn, table, &stat), "mdb_stat");
     pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;

@@ -25,6 +25,15 @@ keys keys_of(std::span<const T> xs) {
   return result;
 }
 
+/// Has the lines of a value fetched side by side: its checksum would ask for
+/// one after the other.
+void prefetch(std::string_view value) noexcept {
+  constexpr std::size_t line = 64;
+  constexpr std::size_t most = 32 * line;
+  for (std::size_t i = 0; i < std::min(value.size(), most); i += line)
+    __builtin_prefetch(value.data() + i);
+}
+
 failure out_of_memory() {
   return {errc::no_space, "not enough memory"};
 }
@@ -103,7 +112,7 @@ lmdb_store::sizes::sizes(const disk_options& opts) noexcept {
 
 // -- looking up ---------------------------------------------------------------
 
-lookup lmdb_store::answer(const record& x, lmdb_overlay::state what,
+lookup lmdb_store::answer(record x, lmdb_overlay::state what,
                           std::int64_t now_ms) const {
   if (what == lmdb_overlay::state::removed || x.expired(now_ms)
       || x.version <= floor_.load(std::memory_order_acquire)) {
@@ -112,7 +121,7 @@ lookup lmdb_store::answer(const record& x, lmdb_overlay::state what,
       result.data.version = x.version;
     return result;
   }
-  return lookup::found(x, tier_kind::disk);
+  return lookup::found(std::move(x), tier_kind::disk);
 }
 
 lookup lmdb_store::answer(const lmdb_node& x, std::int64_t now_ms) const {
@@ -127,8 +136,13 @@ lookup lmdb_store::read(lmdb_read& txn, const std::string& key,
   std::string scratch;
   auto table_key = lmdb_key(key, scratch);
   std::string_view value;
+  auto hash = lmdb_probe{key}.hash;
+  if (with_value)
+    clock_.prefetch(hash);
   if (!is_qualified(key) || !txn.get(env_.tables().data, table_key, value))
     return lookup::missed();
+  if (with_value)
+    prefetch(value);
   auto result = lookup::missed();
   lmdb_row row;
   if (!lmdb_parse(table_key, value, row))
@@ -161,8 +175,8 @@ lookup lmdb_store::read(lmdb_read& txn, const std::string& key,
   }
   auto data = codec_.decode(key, bytes);
   if (data) {
-    clock_.touch(lmdb_probe{key}.hash);
-    return answer(*data, lmdb_overlay::state::record, now_ms);
+    clock_.touch(hash);
+    return answer(*std::move(data), lmdb_overlay::state::record, now_ms);
   }
   if (data.error().code == errc::corrupt)
     return corrupt(key, value);
@@ -206,25 +220,32 @@ bool lmdb_store::hidden(std::string_view key, std::string_view bytes,
 lookups lmdb_store::look_up(std::span<const std::string> xs,
                             std::int64_t now_ms, bool with_value) {
   lookups result(xs.size());
-  std::vector<std::size_t> rest;
-  for (std::size_t i = 0; i < xs.size(); ++i) {
-    record x;
-    auto what = overlay_.find(xs[i], x);
-    if (what == lmdb_overlay::state::unknown)
-      rest.push_back(i);
-    else
-      result[i] = answer(x, what, now_ms);
+  // What the overlay does not know now is in the tree when the transaction
+  // begins: all keys are looked for there first.
+  std::vector<bool> known;
+  if (overlay_.bytes() != 0) {
+    known.resize(xs.size());
+    for (std::size_t i = 0; i < xs.size(); ++i) {
+      record x;
+      auto what = overlay_.find(xs[i], x);
+      known[i] = what != lmdb_overlay::state::unknown;
+      if (known[i])
+        result[i] = answer(std::move(x), what, now_ms);
+    }
+    if (std::all_of(known.begin(), known.end(), [](bool x) { return x; }))
+      return result;
   }
-  if (rest.empty())
-    return result;
-  std::size_t done = 0;
+  std::size_t i = 0;
+  auto skip = [&] { return !known.empty() && known[i]; };
   try {
     lmdb_read txn{env_};
-    for (; done < rest.size(); ++done)
-      result[rest[done]] = read(txn, xs[rest[done]], now_ms, with_value);
+    for (; i < xs.size(); ++i)
+      if (!skip())
+        result[i] = read(txn, xs[i], now_ms, with_value);
   } catch (const lmdb_fault& x) {
-    for (; done < rest.size(); ++done)
-      result[rest[done]] = lookup::failed(x.why.code);
+    for (; i < xs.size(); ++i)
+      if (!skip())
+        result[i] = lookup::failed(x.why.code);
   }
   return result;
 }

@@ -215,8 +215,7 @@ private:
 
   // reading (lmdb_store.cpp)
 
-  lookup answer(const record& x, lmdb_overlay::state what,
-                std::int64_t now_ms) const;
+  lookup answer(record x, lmdb_overlay::state what, std::int64_t now_ms) const;
 
   lookup answer(const lmdb_node& x, std::int64_t now_ms) const;
 

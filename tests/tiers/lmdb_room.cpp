@@ -74,8 +74,7 @@ CAF_TEST(what is not admitted leaves nothing older behind) {
     uut->put(xs, false, t0);
   }
   CAF_CHECK_GREATER(extra("not_admitted"), 10'000u);
-  CAF_CHECK_EQUAL(extra("not_admitted") + status().entries
-                    + status().evictions,
+  CAF_CHECK_EQUAL(extra("not_admitted") + status().entries + status().evictions,
                   60'000u);
   CAF_CHECK_EQUAL(put(make("new", 100'000)).refused, 1u);
   CAF_CHECK_EQUAL(value("new"), "-");

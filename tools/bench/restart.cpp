@@ -7,8 +7,8 @@
 #include "tools/bench/paced_load.hpp"
 #include "tools/bench/progress.hpp"
 #include "tools/bench/resp_client.hpp"
-#include "tools/bench/temp_folder.hpp"
 #include "tools/bench/samples.hpp"
+#include "tools/bench/temp_folder.hpp"
 #include "tools/bench/zipf.hpp"
 #include "tools/common/text_table.hpp"
 
