@@ -105,7 +105,7 @@ expected<lmdb_progress> lmdb_store::commit_locked(std::int64_t now_ms,
 
 lmdb_progress lmdb_store::try_commit(std::int64_t now_ms, bool directly) {
   for (; !unwritten_.empty(); unwritten_.pop_back())
-    clear(unwritten_.back().first, unwritten_.back().second, now_ms);
+    write_purge(unwritten_.back().first, unwritten_.back().second, now_ms);
   keep_dictionaries(now_ms);
   auto backlog = [&] { return run_ || overlay_.journaled(); };
   // On a full disk everything goes in small portions, without the journal.

@@ -11,9 +11,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 namespace terrace {
@@ -27,8 +29,11 @@ constexpr MDB_dbi free_table = 0;
 
 constexpr std::uint64_t largest_reserve = 4 << 20;
 
-/// Locks and the checkpoint.
-constexpr std::uint64_t small_files = 64 << 10;
+/// What locks, the checkpoint and others' small files in the directory may
+/// take.
+std::uint64_t small_files(std::uint64_t max_size) noexcept {
+  return (64 << 10) + max_size / 128;
+}
 
 /// LMDB cannot do with less.
 constexpr std::uint64_t fewest_pages = 256;
@@ -79,8 +84,8 @@ void lmdb_env::open() {
   lmdb_check(mdb_env_create(&env_), "mdb_env_create");
   lmdb_check(mdb_env_set_maxdbs(env_, 16), "mdb_env_set_maxdbs");
   lmdb_check(
-    mdb_env_set_mapsize(env_, map_size(max_size_,
-                                       reserve_size(max_size_) + small_files)),
+    mdb_env_set_mapsize(env_, map_size(max_size_, reserve_size(max_size_)
+                                                    + small_files(max_size_))),
     "mdb_env_set_mapsize");
   lmdb_check(mdb_env_set_assert(env_, on_broken_page), "mdb_env_set_assert");
   unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
@@ -111,6 +116,8 @@ void lmdb_env::close() noexcept {
     if (mdb_env_sync(env_, 1) == MDB_SUCCESS)
       lmdb_drop_checkpoint(path_);
   }
+  for (auto& x : ready_)
+    x.reader = nullptr;
   for (auto& x : readers_)
     if (x.txn)
       mdb_txn_abort(x.txn);
@@ -183,10 +190,16 @@ void lmdb_env::start_anew() {
   {
     std::unique_lock lock{mutex_};
     closing_ = true;
-    changed_.wait(lock, [this] { return idle_.size() == readers_.size(); });
+    for (;;) {
+      collect_readers();
+      if (idle_.size() == readers_.size())
+        break;
+      // Who gives one back just now may have missed that.
+      changed_.wait_for(lock, std::chrono::milliseconds{1});
+    }
   }
   close();
-  for (auto* name : {"/checkpoint", "/data.mdb", "/lock.mdb"})
+  for (auto* name : {"/data.mdb", "/lock.mdb", "/checkpoint"})
     ::unlink((path_ + name).c_str());
   failure why;
   try {
@@ -222,45 +235,67 @@ void lmdb_env::checkpoint() {
 
 // -- reading ------------------------------------------------------------------
 
+unsigned lmdb_env::place_of_thread() noexcept {
+  static std::atomic<unsigned> next{0};
+  static thread_local const unsigned result
+    = next.fetch_add(1, std::memory_order_relaxed);
+  return result % std::tuple_size_v<decltype(ready_)>;
+}
+
 lmdb_reader& lmdb_env::take_reader() {
-  lmdb_reader* result = nullptr;
-  {
-    std::unique_lock lock{mutex_};
-    changed_.wait(lock, [this] { return !closing_; });
-    if (!env_)
-      throw lmdb_fault{lost()};
-    if (idle_.empty()) {
-      idle_.reserve(readers_.size() + 1);
-      result = &readers_.emplace_back();
-    } else {
-      result = idle_.back();
-      idle_.pop_back();
-    }
-    result->commit.store(0, std::memory_order_relaxed);
-  }
-  auto rc = result->txn
-              ? mdb_txn_renew(result->txn)
-              : mdb_txn_begin(env_, nullptr, MDB_RDONLY, &result->txn);
+  auto* ready = ready_[place_of_thread()].reader.exchange(nullptr);
+  auto& result = !ready || closing_ ? wait_for_reader(ready) : *ready;
+  result.commit.store(0, std::memory_order_relaxed);
+  auto rc = result.txn ? mdb_txn_renew(result.txn)
+                       : mdb_txn_begin(env_, nullptr, MDB_RDONLY, &result.txn);
   if (rc != MDB_SUCCESS) {
-    give_reader(*result);
+    give_reader(result);
     lmdb_fail(rc, "cannot begin to read");
   }
-  result->commit.store(mdb_txn_id(result->txn), std::memory_order_release);
+  result.commit.store(mdb_txn_id(result.txn), std::memory_order_release);
+  return result;
+}
+
+/// Gives `given` back, if there is one, and takes one when that is possible.
+lmdb_reader& lmdb_env::wait_for_reader(lmdb_reader* given) {
+  std::unique_lock lock{mutex_};
+  if (given) {
+    idle_.push_back(given);
+    changed_.notify_all();
+  }
+  changed_.wait(lock, [this] { return !closing_; });
+  if (!env_)
+    throw lmdb_fault{lost()};
+  if (idle_.empty()) {
+    idle_.reserve(readers_.size() + 1);
+    return readers_.emplace_back();
+  }
+  auto* result = idle_.back();
+  idle_.pop_back();
   return *result;
 }
 
 void lmdb_env::give_reader(lmdb_reader& x) noexcept {
   if (x.txn)
     mdb_txn_reset(x.txn);
-  auto last = false;
+  x.commit.store(lmdb_reader::none, std::memory_order_relaxed);
+  lmdb_reader* nobody = nullptr;
+  if (!closing_
+      && ready_[place_of_thread()].reader.compare_exchange_strong(nobody, &x))
+    return;
   {
     std::lock_guard lock{mutex_};
-    x.commit.store(lmdb_reader::none, std::memory_order_relaxed);
     idle_.push_back(&x); // room was made when it was taken
-    last = closing_ && idle_.size() == readers_.size();
   }
-  if (last)
+  if (closing_)
     changed_.notify_all();
+}
+
+/// Moves readers from their places to `idle_`.
+void lmdb_env::collect_readers() {
+  for (auto& x : ready_)
+    if (auto* reader = x.reader.exchange(nullptr))
+      idle_.push_back(reader);
 }
 
 std::uint64_t lmdb_env::oldest_reader() {

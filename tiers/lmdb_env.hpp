@@ -22,6 +22,7 @@
 #include "tiers/lmdb_guard.hpp"
 #include "tiers/lmdb_txn.hpp"
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -156,7 +157,11 @@ private:
 
   lmdb_reader& take_reader();
 
+  lmdb_reader& wait_for_reader(lmdb_reader* given);
+
   void give_reader(lmdb_reader& x) noexcept;
+
+  void collect_readers();
 
   bool contains(const void* at, std::size_t n) const noexcept {
     return !guard_ || guard_->contains(at, n);
@@ -174,11 +179,20 @@ private:
   lmdb_tables tables_;
   std::optional<lmdb_guard> guard_;      ///< of data.mdb
   std::optional<lmdb_guard> lock_guard_; ///< of lock.mdb
-  std::mutex mutex_;                     ///< guards the next four
+  /// Readers that nobody has taken: a place for each of some threads, where
+  /// they need not wait for others, and `idle_` for the rest.
+  struct alignas(64) place {
+    std::atomic<lmdb_reader*> reader{nullptr};
+  };
+
+  static unsigned place_of_thread() noexcept;
+
+  std::array<place, 16> ready_;
+  std::atomic<bool> closing_{false}; ///< no reader is given out
+  std::mutex mutex_;                 ///< guards the next three
   std::condition_variable changed_;
-  std::deque<lmdb_reader> readers_;
-  std::vector<lmdb_reader*> idle_; ///< those nobody has taken
-  bool closing_ = false;           ///< none is given out
+  std::deque<lmdb_reader> readers_; ///< all
+  std::vector<lmdb_reader*> idle_;
 };
 
 } // namespace terrace

@@ -13,6 +13,9 @@ namespace {
 /// later.
 constexpr std::uint64_t bytes_per_change = 3 * lmdb_page_size;
 
+/// What opening reads back after a crash; some 100 ms.
+constexpr std::uint64_t most_journal = 64ull << 20;
+
 /// Of an entry, for what is sized by how many fit on the disk.
 constexpr std::uint64_t bytes_per_entry = 1024;
 
@@ -102,9 +105,8 @@ lmdb_store::lmdb_store(const disk_options& opts,
 
 lmdb_store::sizes::sizes(const disk_options& opts) noexcept {
   spare = opts.max_size / 8;
-  tables = opts.max_size - spare
-           - std::min<std::uint64_t>(opts.max_size / 16, 5 << 20);
-  journal = std::min(opts.max_pending_size, spare);
+  tables = opts.max_size - spare - opts.max_size / 16;
+  journal = std::min({opts.max_pending_size, spare / 2, most_journal});
   slice = std::min(lmdb_max_slice, spare / 4);
   changes = static_cast<std::size_t>(std::clamp(
     spare / bytes_per_change, lmdb_fewest_changes, lmdb_most_changes));

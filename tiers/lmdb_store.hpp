@@ -166,9 +166,11 @@ public:
     return overlay_.bytes();
   }
 
-  /// Whether as much waits, in memory or in the journal, as may.
+  /// Whether as much waits as may: for the next commit, which would take long
+  /// otherwise, in memory at all, or in the journal.
   bool full() const noexcept {
-    return overlay_.bytes() > opts_.max_pending_size
+    return overlay_.staged_bytes() > 2 * opts_.commit_size
+           || overlay_.bytes() > opts_.max_pending_size
            || journal_bytes_.load() > sizes_.journal;
   }
 
@@ -322,6 +324,10 @@ private:
 
   void hide(const selector& what, version_t up_to);
 
+  void write_purge(const selector& what, version_t up_to, std::int64_t now_ms);
+
+  void sweep_failed(const failure& why);
+
   std::size_t sweep_step(std::size_t budget, std::int64_t now_ms);
 
   std::size_t sweep_floor(lmdb_tree& tree, std::size_t budget,
@@ -355,7 +361,7 @@ private:
 
   lmdb_dictionaries dictionaries_; ///< guarded by `writer_`
 
-  std::mutex writer_; /// held by whoever writes; guards the next twelve
+  std::mutex writer_; /// held by whoever writes; guards the next thirteen
   std::optional<lmdb_merge> run_;
   std::vector<lmdb_change> changes_; /// scratch
   std::string encoded_;              /// scratch
@@ -367,7 +373,8 @@ private:
   std::int64_t checkpoint_ms_ = 0; ///< time of the last checkpoint
   std::vector<std::pair<selector, version_t>> unwritten_; ///< purges
   int ripen_ = 0; ///< commits until all free pages can be given back
-  std::uint64_t given_back_at_ = 0; /// commits when pages were last given back
+  std::uint64_t evicted_before_ = 0; ///< evictions at the last look
+  std::uint64_t given_back_at_ = 0;  /// commits when pages were last given back
 
   mutable std::mutex mutex_; /// guards the next five; never held while waiting
   lmdb_state state_;         /// as of the last commit

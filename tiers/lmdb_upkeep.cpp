@@ -239,6 +239,7 @@ lmdb_store::cleared lmdb_store::clear(const selector& what, version_t up_to,
     result.whole = what.what == selector::kind::all;
     return result;
   }
+  reclaim_cursor_.clear(); // a fence may go up or stand before the others
   auto tree = begin();
   tree.expire(changes_limit_, now_ms); // lest they are counted
   result.whole = true;
@@ -263,10 +264,25 @@ void lmdb_store::hide(const selector& what, version_t up_to) {
   if (groups.empty())
     return;
   unwritten_.emplace_back(what, up_to);
+  reclaim_cursor_.clear();
   std::lock_guard lock{mutex_};
   for (auto& group : groups)
     fences_.set(group, up_to);
   fenced_.store(true, std::memory_order_release);
+}
+
+/// A purge whose time has come again.
+void lmdb_store::write_purge(const selector& what, version_t up_to,
+                             std::int64_t now_ms) {
+  if (clear(what, up_to, now_ms).whole)
+    return;
+  // It holds something newer as well: what is meant has to be looked for.
+  std::string cursor;
+  for (auto done = false; !done;) {
+    auto tree = begin();
+    done = tree.purge(what, up_to, cursor, changes_limit_, now_ms, {});
+    finish(tree, now_ms);
+  }
 }
 
 // -- sweeping -----------------------------------------------------------------
@@ -297,12 +313,19 @@ std::size_t lmdb_store::sweep(std::int64_t now_ms, std::size_t budget) {
         break;
     }
   } catch (const lmdb_fault& x) {
-    note_failure(x.why);
+    sweep_failed(x.why);
   } catch (const std::bad_alloc&) {
-    note_failure({errc::no_space, "not enough memory"});
+    sweep_failed({errc::no_space, "not enough memory"});
   }
   count_written(before);
   return budget; // after a failure the next sweep tries again
+}
+
+/// The rows that the last step went past are still there.
+void lmdb_store::sweep_failed(const failure& why) {
+  floor_cursor_.clear();
+  reclaim_cursor_.clear();
+  note_failure(why);
 }
 
 /// One transaction. Returns the budget left.
@@ -364,7 +387,9 @@ void lmdb_store::drop_dictionaries(std::int64_t now_ms) {
 /// are what commits live on. Pages are ready two commits after they became
 /// free; when nothing else is committed, that is done here.
 void lmdb_store::give_back() {
-  if (limit_ < sizes_.tables)
+  // Where entries leave to make room, free pages are used again soon.
+  if (limit_ < sizes_.tables
+      || std::exchange(evicted_before_, evictions_.load()) != evictions_)
     return;
   if (commits_ != given_back_at_) {
     ripen_ = 2;
