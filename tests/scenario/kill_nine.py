@@ -1,13 +1,16 @@
 #!/usr/bin/python3
 """A node that is killed at random moments under mixed load, or with the power
 cut on top, comes back with nothing torn, no deleted, cleared or expired entry
-back, right counts, and no more lost than its durability promises.
+back, right counts, and no more lost than its durability promises. After a power
+cut under "os" that is what came after the last checkpoint, and everything is as
+it was at one moment. Under "changing" each start may have another durability.
 
 Without options a short form of everything, and a proof that the check notices
 a device that lies about syncing. The long forms are run by hand:
 
     kill_nine.py --durability interval --rounds 200
     kill_nine.py --durability every-commit --rounds 50 --cut
+    kill_nine.py --durability changing --rounds 50 --cut
 
 The window of "interval" is disk.commit_interval on a device that syncs a commit
 in half of that; the default here doubles it, for busy machines. Where a file
@@ -29,7 +32,12 @@ from power_cut import PowerCut
 from verdicts import check_counts, check_untroubled, judge
 
 INTERVAL = 0.1  # disk.commit_interval
-MODES = ["interval", "every-commit"]
+CHECKPOINT = 10.0  # between two of the engine's, with "os"
+MODES = ["interval", "every-commit", "os"]
+# How far apart two keys may be in what is called one moment: a change that is
+# acknowledged waits for a commit, which may wait for one before and takes a
+# while.
+MOMENT = 1.0
 
 
 class SyncProbe(threading.Thread):
@@ -79,23 +87,40 @@ class Loop:
         self.undone = 0
 
     def settings(self):
-        # Small bounds bring the journal and its merges into play.
+        # Small bounds bring the journal and its merges into play, and under
+        # "os" checkpoints because free pages run out.
         pending = self.rng.choice(["512MiB", "8MiB", "2MiB"])
-        return [f"disk.durability={self.durability}",
+        mode = self.durability
+        if mode == "changing":
+            mode = self.rng.choice(MODES)
+        return [f"disk.durability={mode}", "disk.max_size=96MiB",
                 f"disk.commit_interval={int(INTERVAL * 1000)}ms",
                 f"disk.max_pending_size={pending}", "disk.commit_size=1MiB",
                 "disk.sweep_interval=50ms", "memory.max_size=1MiB"]
+
+    def back_to_checkpoint(self):
+        """Whether a checkpoint is all that is promised."""
+        return self.power and self.durability in ("os", "changing")
+
+    def moment(self):
+        """Seconds until the blow."""
+        if self.back_to_checkpoint() and self.rng.random() < 0.1:
+            return self.rng.uniform(CHECKPOINT, 1.5 * CHECKPOINT)
+        return self.rng.uniform(0.05, 1.5)
 
     def round(self):
         probe = SyncProbe(os.path.join(self.folder, "probe"))
         probe.start()
         self.load.begin(self.node)
-        time.sleep(self.rng.uniform(0.05, 1.5))  # the moment of the blow
+        time.sleep(self.moment())
         killed_at = time.monotonic()
         self.blow()
-        window = self.window + 2 * probe.excess(killed_at)
+        excess = 2 * probe.excess(killed_at)
+        window = self.window + excess
         if self.durability == "every-commit":
             window = 0.0
+        elif self.back_to_checkpoint():
+            window += CHECKPOINT + MOMENT
         acknowledged, refused = self.load.join()
         check(not refused, f"the node refused a change: {refused[:1]}")
         self.acknowledged += acknowledged
@@ -105,9 +130,8 @@ class Loop:
             time.sleep(self.rng.uniform(0.0, 0.1))
             self.blow()
         self.node.start()
-        # Without syncs there is no order in which a power cut takes things.
-        any_past = self.durability == "os" and self.power is not None
-        worst = judge(self.node, self.load, killed_at, window, any_past)
+        slack = MOMENT + excess if self.back_to_checkpoint() else None
+        worst = judge(self.node, self.load, killed_at, window, slack)
         self.worst = max(self.worst, worst)
         entries = check_counts(self.node, self.load)
         check_untroubled(self.node, entries)
@@ -115,7 +139,10 @@ class Loop:
 
     def blow(self):
         self.node.kill()
-        if self.power:
+        # What a change of durability has to do is seen only by a cut that
+        # comes after it.
+        spared = self.durability == "changing" and self.rng.random() < 0.5
+        if self.power and not spared:
             self.undone += self.power.play(self.rng)
 
     def run(self, rounds):
@@ -173,7 +200,7 @@ def check_the_check(arguments, rng):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--durability", choices=MODES + ["os"])
+    parser.add_argument("--durability", choices=MODES + ["changing"])
     parser.add_argument("--cut", action="store_true",
                         help="cut the power as well")
     parser.add_argument("--window", type=float, default=2 * INTERVAL,

@@ -21,6 +21,8 @@
  *   CUT_DIR   the directory, absolute and without links
  *   CUT_LOG   existing directory on the same file system for what it remembers:
  *             INODE.undo, dir.undo, and kept-N for contents of removed names
+ *   CUT_BOOT  a file that stands in for the system's boot id: who reads that
+ *             shall find that the machine was down
  *   CUT_LIES  if set, fsync and fdatasync of watched files do nothing: a device
  *             that lies, against which nothing can hold. For proving that
  *             whoever judges the result notices.
@@ -64,6 +66,7 @@ static struct watched files[max_files];
 static int file_count;
 static const char* directory;
 static const char* log_directory;
+static const char* boot_id;
 static int lies;
 
 #define REAL(name) ((__typeof__(&name))real(#name))
@@ -83,6 +86,7 @@ static void give_up(const char* what) {
 __attribute__((constructor)) static void start(void) {
   directory = getenv("CUT_DIR");
   log_directory = getenv("CUT_LOG");
+  boot_id = getenv("CUT_BOOT");
   lies = getenv("CUT_LIES") != NULL;
 }
 
@@ -335,6 +339,8 @@ int rename(const char* from, const char* to) {
 }
 
 static int open_at(int at, const char* path, int flags, mode_t mode) {
+  if (boot_id && strcmp(path, "/proc/sys/kernel/random/boot_id") == 0)
+    path = boot_id;
   const char* name = flags & O_CREAT ? name_in(path) : NULL;
   int makes = name && faccessat(at, path, F_OK, 0) != 0;
   if (makes) {

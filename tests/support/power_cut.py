@@ -2,11 +2,13 @@
 cut_writes.c remembered: each sector that was not synced yet holds any of the
 contents it had since the last sync, a file any of the lengths, and of the names
 made, renamed or removed since the directory was synced a prefix remains, as
-file systems with a journal leave it."""
+file systems with a journal leave it. Whoever asks the system finds that it was
+started anew."""
 
 import collections
 import os
 import struct
+import uuid
 
 from nodes import BIN
 
@@ -28,9 +30,15 @@ class PowerCut:
                                        "libcut_writes.so"),
             # A node with AddressSanitizer wants to be loaded first.
             "ASAN_OPTIONS": "verify_asan_link_order=0",
-            "CUT_DIR": self.directory, "CUT_LOG": self.log}
+            "CUT_DIR": self.directory, "CUT_LOG": self.log,
+            "CUT_BOOT": os.path.join(folder, "boot_id")}
         if lies:
             self.environment["CUT_LIES"] = "1"
+        self._start_machine()
+
+    def _start_machine(self):
+        with open(self.environment["CUT_BOOT"], "w") as f:
+            print(uuid.uuid4(), file=f)
 
     def play(self, rng):
         """Cuts the power; what is left afterwards is durable. Returns the
@@ -49,6 +57,7 @@ class PowerCut:
         if os.path.exists(lock) and rng.random() < 0.5:
             with open(lock, "r+b") as f:
                 f.write(rng.randbytes(os.path.getsize(lock)))
+        self._start_machine()
         return undone
 
     def _inodes(self):

@@ -66,19 +66,53 @@ def read_all(node, load: MixedLoad):
         client.close()
 
 
-def loss_of(key, found, load, killed_at):
-    """Seconds before the kill at which the oldest change was acknowledged that
-    is not to be seen; zero if all are. None: no order explains what was found."""
+def moments_of(key, found, load):
+    """Spans of time in which the key may have been as it was found; empty if no
+    order of the changes explains it."""
     changes = key.changes + load.clearings_of(key)
-    result = None
+    result = []
     for last in [key.base] + changes:
         if not found.fits(last):
             continue
+        since = -math.inf if last is key.base else last.start
         later = [x.ack for x in changes if x.ack is not None
                  and (last is key.base or last.precedes(x))]
-        loss = max(0.0, killed_at - min(later, default=math.inf))
-        result = loss if result is None else min(result, loss)
+        result.append((since, min(later, default=math.inf)))
     return result
+
+
+def loss_of(moments, killed_at):
+    """Seconds before the kill at which the oldest change was acknowledged that
+    is not to be seen; zero if all are."""
+    return max(0.0, killed_at - max(until for _, until in moments))
+
+
+def check_one_moment(moments, slack):
+    """There is a moment at which everything was as it was found, give or take
+    `slack` seconds. `moments` has those of each key."""
+    events = []
+    for name, spans in moments.items():
+        joined = []
+        for since, until in sorted(spans):
+            if joined and since - slack <= joined[-1][1]:
+                joined[-1][1] = max(joined[-1][1], until + slack)
+            else:
+                joined.append([since - slack, until + slack])
+        for since, until in joined:
+            events += [(since, 0, name), (until, 1, name)]
+    there = set()
+    most = set()
+    for _, ends, name in sorted(events):
+        if ends:
+            there.discard(name)
+        else:
+            there.add(name)
+        if len(there) > len(most):
+            most = set(there)
+    left = set(moments) - most
+    check(not left, f"no moment explains everything; the best one leaves out "
+          f"{ {x: moments[x] for x in sorted(left)[:5]} } of {len(left)}, "
+          f"most others are of {sorted(moments[x] for x in most)[-3:]}")
 
 
 def describe(key, found, load, killed_at):
@@ -93,23 +127,28 @@ def describe(key, found, load, killed_at):
     return "\n".join(lines[:2] + lines[-30:])
 
 
-def judge(node, load, killed_at, window, any_past=False, may_miss=False):
+def judge(node, load, killed_at, window, slack=None, may_miss=False):
     """Every key holds what it had when acknowledged last before the window, or
-    something newer. Returns the greatest loss in seconds. With `any_past` it
-    may hold anything that was whole once; with `may_miss` nothing at all."""
+    something newer, and with `slack` all of them at the same moment. Returns
+    the greatest loss in seconds. With `may_miss` a key may hold nothing."""
     worst = 0.0
+    moments = {}
     for key, found in list(read_all(node, load)):
-        loss = loss_of(key, found, load, killed_at)
-        if not any_past and not (may_miss and found.number is None):
-            if loss is None:
+        spans = moments_of(key, found, load)
+        if not (may_miss and found.number is None):
+            if not spans:
                 fail(f"{key.name} in {key.tenant} is nothing that it may be:\n"
                      + describe(key, found, load, killed_at))
+            moments[key.name] = spans
+            loss = loss_of(spans, killed_at)
             if loss > window:
                 fail(f"{key.name} in {key.tenant} lost what was acknowledged "
                      f"{loss * 1000:.0f} ms before the kill:\n"
                      + describe(key, found, load, killed_at))
             worst = max(worst, loss)
         key.base = found.as_change()
+    if slack is not None:
+        check_one_moment(moments, slack)
     load.forget_history()
     return worst
 
