@@ -117,17 +117,24 @@ bool lmdb_restore_checkpoint(const std::string& path) {
                && std::memcmp(kept.magic, fresh.magic, sizeof(kept.magic)) == 0
                && kept.checksum == checksum_of(kept)
                && load<std::uint32_t>(kept.root, magic_at) == root_magic;
-  if (!whole) {
-    if (::unlink(data_path.c_str()) != 0 && errno != ENOENT)
-      lmdb_fail(errno, "cannot remove " + data_path);
+  if (!whole && ::unlink(data_path.c_str()) != 0 && errno != ENOENT)
+    lmdb_fail(errno, "cannot remove " + data_path);
+  file out{data_path, O_RDWR};
+  if (!out && errno != ENOENT)
+    lmdb_fail(errno, "cannot open " + data_path);
+  if (!out) {
+    // Lest it is taken for that of the next data.mdb.
+    if (::unlink(name_of(path).c_str()) != 0)
+      lmdb_fail(errno, "cannot remove " + name_of(path));
+    lmdb_sync_directory(path);
     return true;
   }
   if (kept.boot[0] != '\0'
-      && std::memcmp(kept.boot, fresh.boot, sizeof(kept.boot)) == 0)
+      && std::memcmp(kept.boot, fresh.boot, sizeof(kept.boot)) == 0) {
+    if (!out.sync())
+      lmdb_fail(errno, "cannot sync " + data_path);
     return false;
-  file out{data_path, O_RDWR};
-  if (!out)
-    lmdb_fail(errno, "cannot open " + data_path);
+  }
   // The other root gets the same tree under the number of the commit before,
   // so that LMDB takes this one and writes its next root over that.
   auto commit = load<std::uint64_t>(kept.root, commit_at);

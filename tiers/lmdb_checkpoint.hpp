@@ -24,9 +24,10 @@ namespace terrace {
 void lmdb_sync_directory(const std::string& path) noexcept;
 
 /// Brings the files in directory `path` back to their checkpoint, if there is
-/// one and the machine has been down since. To be called before they are
-/// opened. Returns whether it did. If the checkpoint cannot be read, data.mdb
-/// is removed: nobody can tell what is in it. Throws `lmdb_fault`.
+/// one and the machine has been down since, and what is in them to the device.
+/// To be called before they are opened. Returns whether anything may have been
+/// lost. If the checkpoint cannot be read, data.mdb is removed: nobody can tell
+/// what is in it. Throws `lmdb_fault`.
 bool lmdb_restore_checkpoint(const std::string& path);
 
 /// Keeps the root of commit `commit`, which has been synced, and all before it.

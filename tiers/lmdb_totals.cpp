@@ -188,8 +188,11 @@ void lmdb_totals::drop(std::string_view key, std::uint64_t bytes) {
   subtract(tenant.bytes, bytes);
   subtract(state_.entries, 1);
   subtract(state_.bytes, bytes);
-  tenant.hidden_entries = std::min(tenant.hidden_entries, tenant.entries);
-  tenant.hidden_bytes = std::min(tenant.hidden_bytes, tenant.bytes);
+  // More is hidden than there is: damaged rows have left something behind.
+  unhide(tenant,
+         tenant.hidden_entries
+           - std::min(tenant.hidden_entries, tenant.entries),
+         tenant.hidden_bytes - std::min(tenant.hidden_bytes, tenant.bytes));
 }
 
 bool lmdb_totals::clear(const std::string& group, version_t up_to) {
@@ -219,10 +222,12 @@ void lmdb_totals::lift(const std::string& group) {
   fences_.erase(group);
   // Damaged rows may have left something behind.
   auto& x = at(group);
-  if (!is_tenant(group))
+  if (!is_tenant(group)) {
+    unhide(at(tenant_group(group)), x.hidden_entries, x.hidden_bytes);
     x.hidden_entries = x.hidden_bytes = 0;
-  else if (!fences_.has_tags(group))
+  } else if (!fences_.has_tags(group)) {
     unhide(x, x.hidden_entries, x.hidden_bytes);
+  }
   lifted_.push_back(group);
   fences_changed_ = true;
 }

@@ -93,7 +93,7 @@ class Loop:
         mode = self.durability
         if mode == "changing":
             mode = self.rng.choice(MODES)
-        return [f"disk.durability={mode}", "disk.max_size=96MiB",
+        return [f"disk.durability={mode}", "disk.max_size=64MiB",
                 f"disk.commit_interval={int(INTERVAL * 1000)}ms",
                 f"disk.max_pending_size={pending}", "disk.commit_size=1MiB",
                 "disk.sweep_interval=50ms", "memory.max_size=1MiB"]
@@ -104,8 +104,8 @@ class Loop:
 
     def moment(self):
         """Seconds until the blow."""
-        if self.back_to_checkpoint() and self.rng.random() < 0.1:
-            return self.rng.uniform(CHECKPOINT, 1.5 * CHECKPOINT)
+        if self.back_to_checkpoint() and self.rng.random() < 0.3:
+            return self.rng.uniform(0.0, 1.5 * CHECKPOINT)
         return self.rng.uniform(0.05, 1.5)
 
     def round(self):
