@@ -86,18 +86,23 @@ lmdb_store::lmdb_store(const disk_options& opts,
   // The journal that takes no new changes any more is the older one, and was
   // being merged.
   std::uint64_t damaged = 0;
+  auto restore = [this, &damaged](lmdb_replay&& x, bool merging) {
+    damaged += x.damaged ? 1 : 0;
+    if (!merging)
+      journal_bytes_ += x.key.size() + x.data.value.size();
+    // It was cleared, and the commit that would have taken the marker for it
+    // never came.
+    if (!x.removed && fences_.hides(x.key, x.data.tags, x.data.version)) {
+      x.removed = true;
+      x.data.value = {};
+    }
+    overlay_.restore(std::move(x), merging);
+  };
   auto& journals = env_.tables().journal;
   lmdb_read_journal(env_, journals[state_.filling ^ 1], codec_,
-                    [this, &damaged](lmdb_replay&& x) {
-                      damaged += x.damaged ? 1 : 0;
-                      overlay_.restore(std::move(x), true);
-                    });
+                    [&](lmdb_replay&& x) { restore(std::move(x), true); });
   lmdb_read_journal(env_, journals[state_.filling], codec_,
-                    [this, &damaged](lmdb_replay&& x) {
-                      damaged += x.damaged ? 1 : 0;
-                      journal_bytes_ += x.key.size() + x.data.value.size();
-                      overlay_.restore(std::move(x), false);
-                    });
+                    [&](lmdb_replay&& x) { restore(std::move(x), false); });
   if (!overlay_.merging().empty())
     run_.emplace(overlay_.merging());
   quarantined_ = damaged;

@@ -257,6 +257,17 @@ lmdb_store::cleared lmdb_store::clear(const selector& what, version_t up_to,
   return result;
 }
 
+/// Makes up for a purge that could not be written.
+void lmdb_store::write_purge(const selector& what, version_t up_to,
+                             std::int64_t now_ms) {
+  auto done = clear(what, up_to, now_ms).whole;
+  for (std::string cursor; !done;) {
+    auto tree = begin();
+    done = tree.purge(what, up_to, cursor, changes_limit_, now_ms, {});
+    finish(tree, now_ms);
+  }
+}
+
 /// A purge could not be written: groups are hidden all the same, and it is
 /// tried again with the next commit.
 void lmdb_store::hide(const selector& what, version_t up_to) {
