@@ -1,9 +1,12 @@
 #define CAF_SUITE actors.disk_tier
 
 #include "tests/support/actor_fixture.hpp"
+#include "tests/support/no_writes.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include "actors/disk_tier.hpp"
+
+#include <filesystem>
 
 using namespace terrace;
 using namespace std::chrono_literals;
@@ -86,6 +89,18 @@ struct fixture : test::actor_fixture {
 
   std::uint64_t extra(const std::string& name) {
     return status().extra[name];
+  }
+
+  /// What a node would find that is started after this one was killed now.
+  std::uint64_t count_after_kill() {
+    test::temp_dir copy;
+    std::filesystem::copy_file(dir.path() + "/data.mdb",
+                               copy.path() + "/data.mdb");
+    auto left = lmdb_store::open(opts, {}, copy.path());
+    CAF_REQUIRE(left);
+    auto result = (*left)->count(0);
+    CAF_REQUIRE(result);
+    return *result;
   }
 
   std::uint64_t count() {
@@ -195,6 +210,44 @@ CAF_TEST(changes are handled in the order in which they arrive) {
   CAF_CHECK_EQUAL(get({"a", "b"}), "old -");
 }
 
+CAF_TEST(a look up does not overtake a change of its own key) {
+  open();
+  put({make("changed", 1, "old"), make("removed", 2, "old"),
+       make("other", 3, "old")});
+  wait(opts.commit_interval);
+  // The promotion has to ask a reader; what comes behind it waits.
+  auto promoted = self->request(uut, caf::infinite, promote_atom_v,
+                                entry_batch{entries{make("b", 1)}});
+  auto stored
+    = self->request(uut, caf::infinite, store_atom_v,
+                    entry_batch{entries{make("changed", 4, "new")}});
+  auto removed = self->request(uut, caf::infinite, remove_atom_v,
+                               removals{{qualify(0, "removed"), 5}});
+  auto found = self->request(uut, caf::infinite, fetch_atom_v,
+                             named({"changed", "removed", "other"}));
+  auto purged = self->request(uut, caf::infinite, purge_atom_v,
+                              selector{selector::kind::tenant, 0, ""},
+                              version_t{5});
+  auto after = self->request(uut, caf::infinite, fetch_atom_v,
+                             named({"changed", "other"}));
+  consume_messages();
+  auto fail = [this](caf::error& x) { CAF_FAIL(sys.render(x)); };
+  auto values = [](const lookups& xs) {
+    std::string result;
+    for (auto& x : xs)
+      result += x.hit() ? std::string{x.data.value.view()} + ' ' : "- ";
+    return result;
+  };
+  promoted.receive([](store_report&) {}, fail);
+  stored.receive([](store_report& x) { CAF_CHECK_EQUAL(x.stored, 1u); }, fail);
+  removed.receive([](remove_report&) {}, fail);
+  found.receive(
+    [&](lookups& xs) { CAF_CHECK_EQUAL(values(xs), "new - old "); }, fail);
+  purged.receive([](std::uint64_t n) { CAF_CHECK_EQUAL(n, 3u); }, fail);
+  after.receive([&](lookups& xs) { CAF_CHECK_EQUAL(values(xs), "- - "); },
+                fail);
+}
+
 CAF_TEST(older versions are refused wherever the newer one is) {
   open();
   put({make("disk", 10, "new"), make("memory", 11, "new")});
@@ -232,6 +285,51 @@ CAF_TEST(purges and lists see what is staged and what is on disk) {
   CAF_CHECK_EQUAL(n, 2u);
   CAF_CHECK_EQUAL(get({"user:1", "user:2", "item:1"}), "- - value");
   CAF_CHECK_EQUAL(count(), 1u);
+}
+
+CAF_TEST(every commit means that the answer to a purge waits for it) {
+  opts.durability = "every-commit";
+  open();
+  entries xs;
+  for (int i = 0; i < 1000; ++i) // enough for the journal
+    xs.push_back(make("k" + std::to_string(i), static_cast<version_t>(i) + 1));
+  auto stored = self->request(uut, caf::infinite, store_atom_v,
+                              entry_batch{std::move(xs)});
+  auto purged = self->request(uut, caf::infinite, purge_atom_v,
+                              selector{selector::kind::tenant, 0, ""},
+                              version_t{1000});
+  auto fail = [this](caf::error& x) { CAF_FAIL(sys.render(x)); };
+  while (!self->has_next_message())
+    CAF_REQUIRE(sched.try_run_once());
+  stored.receive([](store_report& x) { CAF_CHECK_EQUAL(x.stored, 1000u); },
+                 fail);
+  CAF_CHECK_EQUAL(count_after_kill(), 1000u);
+  while (!self->has_next_message())
+    CAF_REQUIRE(sched.try_run_once());
+  purged.receive([](std::uint64_t n) { CAF_CHECK_EQUAL(n, 1000u); }, fail);
+  CAF_CHECK_EQUAL(count_after_kill(), 0u);
+}
+
+CAF_TEST(a purge that cannot be written hides and is written later) {
+  open();
+  put({make("tree", 1)});
+  wait(opts.commit_interval);
+  put({make("staged", 2)});
+  {
+    test::no_writes limit;
+    ask_failure<std::uint64_t>(uut, purge_atom_v,
+                               selector{selector::kind::tenant, 0, ""},
+                               version_t{2});
+    CAF_CHECK_EQUAL(get({"tree", "staged"}), "- -");
+    wait(opts.sweep_interval);
+    CAF_CHECK_EQUAL(status().state, "degraded");
+    CAF_CHECK_EQUAL(get({"tree", "staged"}), "- -");
+  }
+  CAF_CHECK_EQUAL(count_after_kill(), 1u);
+  wait(10s); // the longest pause after a failure is over
+  CAF_CHECK_EQUAL(status().state, "up");
+  CAF_CHECK_EQUAL(get({"tree", "staged"}), "- -");
+  CAF_CHECK_EQUAL(count_after_kill(), 0u);
 }
 
 CAF_TEST(expired entries are swept) {

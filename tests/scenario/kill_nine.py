@@ -34,6 +34,8 @@ from verdicts import check_counts, check_untroubled, judge
 INTERVAL = 0.1  # disk.commit_interval
 CHECKPOINT = 10.0  # between two of the engine's, with "os"
 MODES = ["interval", "every-commit", "os"]
+# A checkpoint syncs all that was written since the last one, and commits wait.
+WAIT = 0.3
 # How far apart two keys may be in what is called one moment: a change that is
 # acknowledged waits for a commit, which may wait for one before and takes a
 # while.
@@ -117,6 +119,8 @@ class Loop:
         self.blow()
         excess = 2 * probe.excess(killed_at)
         window = self.window + excess
+        if self.durability == "os":
+            window += WAIT
         if self.durability == "every-commit":
             window = 0.0
         elif self.back_to_checkpoint():

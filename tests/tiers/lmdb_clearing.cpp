@@ -3,6 +3,7 @@
 
 #include "tests/support/lmdb_fixture.hpp"
 
+#include <filesystem>
 #include <map>
 #include <random>
 #include <string>
@@ -83,6 +84,38 @@ CAF_TEST(clearing a tenant while the rows of its tags are deleted) {
   CAF_CHECK_EQUAL(live(), 10u);
   CAF_CHECK_EQUAL(purge(selector::kind::tag, "all", 20), 10u);
   sweep();
+  CAF_CHECK_EQUAL(live(), 0u);
+  CAF_CHECK_EQUAL(status().entries, 0u);
+}
+
+CAF_TEST(what was cleared in the journal is not seen after a crash) {
+  write_ten(1);
+  std::vector<entry> xs;
+  for (int i = 0; i < 300; ++i) // more than go into the tree at once
+    xs.push_back(make(numbered("j", i), static_cast<version_t>(i) + 11, "x", 0,
+                      {"all"}));
+  stage(xs);
+  CAF_REQUIRE(uut->commit(t0));
+  CAF_CHECK_EQUAL(extra("journal_entries"), 300u);
+  lmdb_purge walk;
+  walk.what = {selector::kind::tag, 0, "all"};
+  walk.up_to = 310;
+  CAF_REQUIRE(uut->purge_some(walk, t0));
+  CAF_CHECK_EQUAL(live(), 0u);
+  // What it has noted in memory has not been committed. The rest is on disk, so
+  // all of them are hidden, before and after they reach the tree.
+  temp_dir copy;
+  std::filesystem::copy_file(dir.path() + "/data.mdb",
+                             copy.path() + "/data.mdb");
+  auto x = lmdb_store::open(opts, compression, copy.path());
+  CAF_REQUIRE(x);
+  uut = std::move(*x);
+  CAF_CHECK_EQUAL(extra("journal_entries"), 300u);
+  CAF_CHECK_EQUAL(value("j7"), "-");
+  CAF_CHECK_EQUAL(live(), 0u);
+  sweep();
+  CAF_CHECK_EQUAL(live(), 0u);
+  CAF_REQUIRE(uut->flush(t0));
   CAF_CHECK_EQUAL(live(), 0u);
   CAF_CHECK_EQUAL(status().entries, 0u);
 }

@@ -2,14 +2,13 @@
 #define CAF_SUITE tiers.lmdb_damage
 
 #include "tests/support/lmdb_fixture.hpp"
+#include "tests/support/no_writes.hpp"
 
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <utility>
 #include <vector>
 
@@ -42,26 +41,6 @@ struct small_device {
 
   std::string path;
   bool ok;
-};
-
-/// While it lives, files of this process cannot be written.
-class no_writes {
-public:
-  no_writes() : handler_(::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    auto none = before_;
-    none.rlim_cur = 0;
-    ::setrlimit(RLIMIT_FSIZE, &none);
-  }
-
-  ~no_writes() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    ::signal(SIGXFSZ, handler_);
-  }
-
-private:
-  rlimit before_{};
-  sighandler_t handler_;
 };
 
 } // namespace
@@ -232,6 +211,27 @@ CAF_TEST(a device that takes nothing makes misses but never stale values) {
   CAF_CHECK_EQUAL(count(), status().entries);
   open();
   CAF_CHECK_EQUAL(value("c"), "-");
+}
+
+CAF_TEST(what could not be cleared on disk is cleared with the next commit) {
+  put(make("old", 1, "old", 0, {"tag"}));
+  put(make("newer", 100, "newer", 0, {"tag"}));
+  put(make("other", 2, "other", 0, {"tag"}, 1));
+  {
+    no_writes limit;
+    CAF_CHECK(!uut->purge({selector::kind::tenant, 0, ""}, 50, t0));
+    CAF_CHECK(!uut->purge({selector::kind::tag, 1, "tag"}, 50, t0));
+    CAF_CHECK_EQUAL(value("old"), "-");
+    CAF_CHECK_EQUAL(get(key("other", 1)).what, lookup::outcome::miss);
+    CAF_CHECK_EQUAL(value("newer"), "newer");
+  }
+  CAF_REQUIRE(uut->commit(t0));
+  open(); // before any sweep
+  CAF_CHECK_EQUAL(value("old"), "-");
+  CAF_CHECK_EQUAL(get(key("other", 1)).what, lookup::outcome::miss);
+  CAF_CHECK_EQUAL(value("newer"), "newer");
+  CAF_CHECK_EQUAL(count(), 1u);
+  CAF_CHECK_EQUAL(count(1), 0u);
 }
 
 CAF_TEST(a file that is cut short under the store does not end the process) {

@@ -72,6 +72,34 @@ CAF_TEST(expired records are neither returned nor kept) {
   CAF_CHECK_EQUAL(status().expirations, 1u);
 }
 
+CAF_TEST(an entry that expired on the way hides the older one) {
+  put(make("tree", 1, "old"));
+  stage({make("staged", 2, "old")});
+  // As the tier does it: what is not newer than all in the tree has to ask.
+  for (auto* name : {"tree", "staged"}) {
+    store_report report;
+    auto x = make(name, 3, "new", t0 + 5);
+    CAF_REQUIRE(uut->try_stage({&x, 1}, false, t0 + 5, report));
+    CAF_CHECK_EQUAL(report.refused, 1u);
+    CAF_CHECK_EQUAL(value(name), "-");
+  }
+  put(make("asked", 10, "old"));
+  auto y = make("asked", 10, "new", t0 + 5);
+  CAF_CHECK_EQUAL(put(y, false, t0 + 5).refused, 1u);
+  // A promotion brings what another tier had, and replaces nothing.
+  put(make("promoted", 11, "there"));
+  auto z = make("promoted", 12, "new", t0 + 5);
+  CAF_CHECK_EQUAL(put(z, true, t0 + 5).refused, 1u);
+  for (auto again : {false, true}) {
+    if (again)
+      open();
+    CAF_CHECK_EQUAL(keys_of("*", 10),
+                    std::multiset<std::string>{"promoted"});
+    CAF_CHECK_EQUAL(value("promoted"), "there");
+    CAF_CHECK_EQUAL(count(), 1u);
+  }
+}
+
 CAF_TEST(an overwritten expiry does not take the new record along) {
   put(make("a", 1, "old", t0 + 10));
   put(make("a", 2, "new", t0 + 1000));
