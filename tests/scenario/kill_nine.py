@@ -16,7 +16,7 @@ The window of "interval" is disk.commit_interval on a device that syncs a commit
 in half of that; the default here doubles it, for busy machines. Where a file
 beside the database took longer than that half to sync shortly before the kill,
 the window is longer by twice the difference: a commit may have had to wait for
-the one before. The power cut is that of support/cut_writes.c, which says what
+the one before. Under "os" commits wait for checkpoints. The power cut is that of support/cut_writes.c, which says what
 it can and cannot do."""
 
 import argparse
@@ -43,11 +43,13 @@ MOMENT = 1.0
 
 
 class SyncProbe(threading.Thread):
-    """Measures how long the device takes to sync a little, again and again."""
+    """Measures how long the device takes to sync a little, again and again, as
+    a commit does, or with `names` as a checkpoint does."""
 
-    def __init__(self, path):
+    def __init__(self, path, names):
         super().__init__()
         self.path = path
+        self.names = names
         self.over = threading.Event()
         self.syncs = []  # (begin, end)
 
@@ -58,7 +60,20 @@ class SyncProbe(threading.Thread):
                 f.seek(0)
                 f.write(bytes(65536))
                 os.fdatasync(f.fileno())
+                if self.names:
+                    self.replace()
                 self.syncs.append((begin, time.monotonic()))
+
+    def replace(self):
+        """A file that is written, synced and named."""
+        fresh = self.path + ".new"
+        with open(fresh, "wb", buffering=0) as f:
+            f.write(bytes(4096))
+            os.fsync(f.fileno())
+        os.rename(fresh, self.path + ".kept")
+        directory = os.open(os.path.dirname(self.path), os.O_RDONLY)
+        os.fsync(directory)
+        os.close(directory)
 
     def excess(self, until):
         """Seconds by which the slowest sync of the last one exceeded half of
@@ -111,7 +126,8 @@ class Loop:
         return self.rng.uniform(0.05, 1.5)
 
     def round(self):
-        probe = SyncProbe(os.path.join(self.folder, "probe"))
+        probe = SyncProbe(os.path.join(self.folder, "probe"),
+                          self.durability == "os")
         probe.start()
         self.load.begin(self.node)
         time.sleep(self.moment())
