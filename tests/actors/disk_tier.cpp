@@ -218,9 +218,8 @@ CAF_TEST(a look up does not overtake a change of its own key) {
   // The promotion has to ask a reader; what comes behind it waits.
   auto promoted = self->request(uut, caf::infinite, promote_atom_v,
                                 entry_batch{entries{make("b", 1)}});
-  auto stored
-    = self->request(uut, caf::infinite, store_atom_v,
-                    entry_batch{entries{make("changed", 4, "new")}});
+  auto stored = self->request(uut, caf::infinite, store_atom_v,
+                              entry_batch{entries{make("changed", 4, "new")}});
   auto removed = self->request(uut, caf::infinite, remove_atom_v,
                                removals{{qualify(0, "removed"), 5}});
   auto found = self->request(uut, caf::infinite, fetch_atom_v,
@@ -241,8 +240,8 @@ CAF_TEST(a look up does not overtake a change of its own key) {
   promoted.receive([](store_report&) {}, fail);
   stored.receive([](store_report& x) { CAF_CHECK_EQUAL(x.stored, 1u); }, fail);
   removed.receive([](remove_report&) {}, fail);
-  found.receive(
-    [&](lookups& xs) { CAF_CHECK_EQUAL(values(xs), "new - old "); }, fail);
+  found.receive([&](lookups& xs) { CAF_CHECK_EQUAL(values(xs), "new - old "); },
+                fail);
   purged.receive([](std::uint64_t n) { CAF_CHECK_EQUAL(n, 3u); }, fail);
   after.receive([&](lookups& xs) { CAF_CHECK_EQUAL(values(xs), "- - "); },
                 fail);
@@ -317,9 +316,8 @@ CAF_TEST(a purge that cannot be written hides and is written later) {
   put({make("staged", 2)});
   {
     test::no_writes limit;
-    ask_failure<std::uint64_t>(uut, purge_atom_v,
-                               selector{selector::kind::tenant, 0, ""},
-                               version_t{2});
+    ask_failure<std::uint64_t>(
+      uut, purge_atom_v, selector{selector::kind::tenant, 0, ""}, version_t{2});
     CAF_CHECK_EQUAL(get({"tree", "staged"}), "- -");
     wait(opts.sweep_interval);
     CAF_CHECK_EQUAL(status().state, "degraded");

@@ -186,8 +186,8 @@ CAF_TEST(free pages that are kept for the checkpoint do not fill the disk) {
 CAF_TEST(a checkpoint that cannot be read means an empty store) {
   put(make("a", 1));
   auto bytes = read_file(dir.path() + "/checkpoint");
-  for (std::size_t at : {std::size_t{3}, boot_at, std::size_t{500},
-                         checksum_at, std::size_t{0}}) {
+  for (std::size_t at : {std::size_t{3}, boot_at, std::size_t{500}, checksum_at,
+                         std::size_t{0}}) {
     auto damaged = bytes;
     if (at == 0)
       damaged.resize(100); // cut short

@@ -92,8 +92,8 @@ CAF_TEST(what was cleared in the journal is not seen after a crash) {
   write_ten(1);
   std::vector<entry> xs;
   for (int i = 0; i < 300; ++i) // more than go into the tree at once
-    xs.push_back(make(numbered("j", i), static_cast<version_t>(i) + 11, "x", 0,
-                      {"all"}));
+    xs.push_back(
+      make(numbered("j", i), static_cast<version_t>(i) + 11, "x", 0, {"all"}));
   stage(xs);
   CAF_REQUIRE(uut->commit(t0));
   CAF_CHECK_EQUAL(extra("journal_entries"), 300u);

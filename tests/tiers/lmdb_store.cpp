@@ -93,8 +93,7 @@ CAF_TEST(an entry that expired on the way hides the older one) {
   for (auto again : {false, true}) {
     if (again)
       open();
-    CAF_CHECK_EQUAL(keys_of("*", 10),
-                    std::multiset<std::string>{"promoted"});
+    CAF_CHECK_EQUAL(keys_of("*", 10), std::multiset<std::string>{"promoted"});
     CAF_CHECK_EQUAL(value("promoted"), "there");
     CAF_CHECK_EQUAL(count(), 1u);
   }
