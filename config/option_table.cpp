@@ -368,11 +368,11 @@ constexpr option_info table[] = {
   size(TERRACE_OPTION(resp, max_request_size), 1 * kib, 4 * gib,
        "Most bytes of one request."),
   size(TERRACE_OPTION(resp, output_soft_limit), 1 * kib, 64 * gib,
-       "Replies waiting before reading from the client stops."),
+       "Replies waiting before the client's requests wait, too."),
   size(TERRACE_OPTION(resp, output_hard_limit), 1 * kib, 64 * gib,
        "Replies waiting before the client is disconnected."),
   bounded(TERRACE_OPTION(resp, output_stall), 100, 1 * day,
-          "Time past the soft limit before the client is disconnected."),
+          "Time without a byte, with replies waiting, before it is cut off."),
   bounded(TERRACE_OPTION(resp, idle_timeout), 0, 30 * day,
           "Disconnect clients that are silent for this long; 0: never."),
 

@@ -207,8 +207,8 @@ struct resp_options {
   std::uint32_t max_clients = 10000;
   /// Most bytes of one request, arguments included.
   std::uint64_t max_request_size = 512ull << 20;
-  /// Replies waiting for a slow client: reading from it stops at the soft
-  /// limit; at the hard limit, or after the stall time, it is disconnected.
+  /// Replies waiting for a slow client: its requests wait at the soft limit;
+  /// at the hard limit, or after the stall time, it is disconnected.
   std::uint64_t output_soft_limit = 1ull << 20;
   std::uint64_t output_hard_limit = 1ull << 30;
   milliseconds output_stall{60000};

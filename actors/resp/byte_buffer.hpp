@@ -24,14 +24,16 @@ public:
 
   byte_buffer(byte_buffer&& x) noexcept
     : data_(std::exchange(x.data_, nullptr)),
-      size_(std::exchange(x.size_, 0)),
+      begin_(std::exchange(x.begin_, 0)),
+      end_(std::exchange(x.end_, 0)),
       capacity_(std::exchange(x.capacity_, 0)) {
     // nop
   }
 
   byte_buffer& operator=(byte_buffer&& x) noexcept {
     std::swap(data_, x.data_);
-    std::swap(size_, x.size_);
+    std::swap(begin_, x.begin_);
+    std::swap(end_, x.end_);
     std::swap(capacity_, x.capacity_);
     return *this;
   }
@@ -43,11 +45,11 @@ public:
   // -- properties -------------------------------------------------------------
 
   char* data() noexcept {
-    return data_;
+    return data_ + begin_;
   }
 
   std::size_t size() const noexcept {
-    return size_;
+    return end_ - begin_;
   }
 
   std::size_t capacity() const noexcept {
@@ -55,28 +57,28 @@ public:
   }
 
   bool empty() const noexcept {
-    return size_ == 0;
+    return begin_ == end_;
   }
 
   std::string_view view() const noexcept {
-    return {data_, size_};
+    return {data_ + begin_, size()};
   }
 
   std::span<char> span() noexcept {
-    return {data_, size_};
+    return {data_ + begin_, size()};
   }
 
   // -- modifiers --------------------------------------------------------------
 
   /// Room for `n` more bytes; write them there, then `commit` their end.
   char* room(std::size_t n) {
-    if (capacity_ - size_ < n) [[unlikely]]
-      reserve(std::max(size_ + n, capacity_ * 2));
-    return data_ + size_;
+    if (capacity_ - end_ < n) [[unlikely]]
+      reserve(std::max(end_ + n, capacity_ * 2));
+    return data_ + end_;
   }
 
   void commit(const char* end) noexcept {
-    size_ = static_cast<std::size_t>(end - data_);
+    end_ = static_cast<std::size_t>(end - data_);
   }
 
   void append(std::string_view bytes) {
@@ -84,7 +86,7 @@ public:
       return;
     auto* out = room(bytes.size());
     std::memcpy(out, bytes.data(), bytes.size());
-    size_ += bytes.size();
+    end_ += bytes.size();
   }
 
   void reserve(std::size_t n) {
@@ -98,23 +100,28 @@ public:
     capacity_ = n;
   }
 
-  /// Drops the first `n` bytes. Costs a move of the rest.
+  /// Drops the first `n` bytes. Moves the rest when it is not more than what
+  /// was dropped, so that a long queue taken in small steps costs no more than
+  /// its length.
   void erase_front(std::size_t n) noexcept {
-    if (n == 0)
-      return;
-    if (n == size_) {
+    begin_ += n;
+    if (begin_ == end_) {
       clear();
       return;
     }
-    size_ -= n;
-    std::memmove(data_, data_ + n, size_);
+    if (begin_ < size())
+      return;
+    std::memmove(data_, data_ + begin_, size());
+    end_ -= begin_;
+    begin_ = 0;
     // A large request that is done with must not keep its block.
-    if (capacity_ > keep_limit && size_ < capacity_ / 4)
+    if (capacity_ > keep_limit && end_ < capacity_ / 4)
       shrink();
   }
 
   void clear() noexcept {
-    size_ = 0;
+    begin_ = 0;
+    end_ = 0;
     if (capacity_ > keep_limit)
       release();
   }
@@ -122,13 +129,14 @@ public:
   /// Gives the block back.
   void release() noexcept {
     std::free(std::exchange(data_, nullptr));
-    size_ = 0;
+    begin_ = 0;
+    end_ = 0;
     capacity_ = 0;
   }
 
 private:
   void shrink() noexcept {
-    auto n = std::max<std::size_t>(size_ * 2, 512);
+    auto n = std::max<std::size_t>(end_ * 2, 512);
     if (auto* mem = static_cast<char*>(std::realloc(data_, n))) {
       data_ = mem;
       capacity_ = n;
@@ -136,7 +144,8 @@ private:
   }
 
   char* data_ = nullptr;
-  std::size_t size_ = 0;
+  std::size_t begin_ = 0; ///< where the first byte lies
+  std::size_t end_ = 0;
   std::size_t capacity_ = 0;
 };
 

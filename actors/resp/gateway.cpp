@@ -176,18 +176,21 @@ void gateway::tick() {
   for (auto& s : sessions_) {
     if (!s || s->shut)
       continue;
+    auto last_ms = s->info->last_ms.load(std::memory_order_relaxed);
     if (s->info->killed.load(std::memory_order_relaxed)) {
       // One that is not read from does not notice by itself.
       shut(*s);
       continue;
     }
-    if (s->in_kernel_queue > 0 && stall > 0 && now - s->progress_ms > stall) {
+    // Whoever still sends may read later.
+    auto quiet = now - std::max(s->progress_ms, last_ms);
+    if (s->in_kernel_queue > 0 && quiet > stall) {
       ++counters_.output_limit_disconnects;
-      log_.warn("{} has taken nothing for {} ms, disconnecting it",
-                s->info->address, now - s->progress_ms);
+      log_.warn("{} lets replies wait and has sent nothing for {} ms, "
+                "disconnecting it",
+                s->info->address, quiet);
       shut(*s);
-    } else if (idle > 0 && s->idle() && !s->blocked
-               && now - s->info->last_ms > idle) {
+    } else if (idle > 0 && s->idle() && !s->blocked && now - last_ms > idle) {
       ++counters_.idle_disconnects;
       shut(*s);
     }

@@ -8,8 +8,9 @@
 /// their answers are usually there before it turns to the next socket.
 ///
 /// Replies keep the order of the requests. Nothing is executed while more than
-/// the soft limit waits for a client, so what a slow client costs is bounded by
-/// that limit and one reply.
+/// the soft limit waits for a client, so the replies that a slow client costs
+/// are bounded by that limit and one of them, and the requests by the size that
+/// one may have.
 #pragma once
 
 #include "actors/caller_runs.hpp"

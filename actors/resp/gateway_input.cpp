@@ -23,7 +23,7 @@ constexpr std::uint32_t patience = 64;
 /// all of it. Then the others get their turn.
 constexpr int most_turns = 4;
 
-/// Bytes that may wait in the session's buffer while it executes nothing.
+/// Bytes that may wait in the session's buffer for requests under way.
 constexpr std::size_t most_waiting = 64 * 1024;
 
 } // namespace
@@ -188,10 +188,14 @@ void gateway::regulate(session& s) {
     return;
   s.info->input_bytes.store(s.in.size(), std::memory_order_relaxed);
   s.info->output_bytes.store(s.unsent(), std::memory_order_relaxed);
-  // Requests that cannot be executed now must not pile up.
-  const bool stop = (s.blocked || s.waiting
-                     || s.unsent() >= opts_.resp.output_soft_limit)
-                    && s.in.size() >= most_waiting && !s.closing;
+  // Requests that cannot be executed now must not pile up. What they wait for
+  // comes by itself, except that a client takes its replies: many write a whole
+  // pipeline before they read, and would wait for us while we wait for them.
+  // These may write as much as one request may have anyway.
+  const bool stop = s.in.size() >= most_waiting && !s.closing
+                    && (s.blocked || s.waiting
+                        || (s.unsent() >= opts_.resp.output_soft_limit
+                            && s.in.size() >= opts_.resp.max_request_size));
   if (stop == s.halted)
     return;
   s.halted = stop;

@@ -110,6 +110,18 @@ def large_values(port):
     r.delete("large")
 
 
+def large_pipeline(port):
+    """redis-py writes all of it before it reads: more than sockets hold."""
+    r = connect(port=port, socket_timeout=20)
+    value = b"x" * 300_000
+    with r.pipeline(transaction=False) as pipe:
+        for i in range(100):
+            pipe.set(f"large-{i}", value)
+            pipe.get(f"large-{i}")
+        check(pipe.execute() == [True, value] * 100, "a pipeline of 30 MB")
+    r.flushdb()
+
+
 class GuardedNode(Node):
     """A node with a password, watched by a client that knows it."""
 
@@ -144,6 +156,7 @@ def main():
         connection(r)
         tenants(node.port)
         large_values(node.port)
+        large_pipeline(node.port)
         r.close()
         node.stop()
     with Folder() as folder:

@@ -17,7 +17,8 @@
 
 namespace terrace::test {
 
-/// A blocking connection; gives up after ten seconds without an answer.
+/// A blocking connection; gives up after ten seconds without an answer, or in
+/// which nothing that it sends is taken.
 class resp_client {
 public:
   explicit resp_client(std::uint16_t port) : fd_(connect_to_loopback(port)) {
@@ -25,6 +26,7 @@ public:
       CAF_FAIL("connect: " << std::strerror(errno));
     timeval patience{10, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
   }
 
   resp_client(const resp_client&) = delete;
@@ -40,6 +42,11 @@ public:
         return;
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
+  }
+
+  /// Sends as much as is taken at once, which may be nothing.
+  void offer(std::string_view bytes) {
+    (void)::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 
   /// Exactly `n` bytes, or less if the connection ends.
