@@ -135,8 +135,8 @@ void gateway::closed(caf::io::connection_handle hdl) {
   --connections_;
   if (acceptor_halted_) {
     acceptor_halted_ = false;
-    // In the next turn; see `read_again`.
-    home().multiplexer().post([this, keep = caf::strong_actor_ptr{ctrl()}] {
+    // No halt can be in that turn: clients come by the sockets' own events.
+    in_next_turn([this] {
       if (!acceptor_halted_)
         trigger(acceptor_);
     });
@@ -163,10 +163,7 @@ void gateway::shut(session& s) {
   s.in.release();
   ::shutdown(s.info->fd, SHUT_RDWR);
   // A socket that is not read from would not be noticed to have ended.
-  if (s.halted) {
-    s.halted = false;
-    read_again(s);
-  }
+  stop_reading(s, false);
 }
 
 void gateway::tick() {

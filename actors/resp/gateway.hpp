@@ -98,8 +98,25 @@ private:
   /// Stops or starts reading as the session's state wants it.
   void regulate(session& s);
 
-  /// Reads from a connection again that was halted.
-  void read_again(const session& s);
+  /// Stops or starts reading with the next turn of the loop; what is asked for
+  /// last counts.
+  void stop_reading(session& s, bool stop);
+
+  /// Runs `f` in the next turn of the thread's loop, or never if that ends.
+  ///
+  /// CAF 0.17.6 carries out `halt` and `trigger` at the end of a turn, and a
+  /// stream or acceptor learns only then that it is not read from any longer.
+  /// So the second of two calls in one turn is lost. A `trigger` after a `halt`
+  /// does nothing, because the stream is still read from, and then it is not. A
+  /// `halt` after a `trigger` takes back what was to be carried out; the stream
+  /// believes that it is read from, and every later `trigger` does nothing.
+  /// (`stream::activate`, `stream::removed_from_loop`,
+  /// `default_multiplexer::new_event`.) One call a turn is safe.
+  template <class F>
+  void in_next_turn(F f) {
+    home().multiplexer().post(
+      [keep = caf::strong_actor_ptr{ctrl()}, f = std::move(f)] { f(); });
+  }
 
   // -- output (gateway_output.cpp) --------------------------------------------
 

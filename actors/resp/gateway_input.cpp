@@ -196,28 +196,31 @@ void gateway::regulate(session& s) {
                     && (s.blocked || s.waiting
                         || (s.unsent() >= opts_.resp.output_soft_limit
                             && s.in.size() >= opts_.resp.max_request_size));
-  if (stop == s.halted)
-    return;
-  s.halted = stop;
-  if (stop)
-    halt(caf::io::connection_handle::from_int(s.info->fd));
-  else
-    read_again(s);
+  stop_reading(s, stop);
 }
 
-/// CAF carries out a `halt` at the end of the turn of its loop. A `trigger`
-/// before that does nothing, and the connection would never be read from again:
-/// hence it comes with the next turn.
-void gateway::read_again(const session& s) {
+void gateway::stop_reading(session& s, bool stop) {
+  s.stop = stop;
+  if (s.stop == s.halted || s.switching)
+    return;
+  s.switching = true;
   target which;
   which.fd = s.info->fd;
   which.connection = s.info->id;
-  home().multiplexer().post(
-    [this, keep = caf::strong_actor_ptr{ctrl()}, to = which] {
-      auto* now = find(to);
-      if (now && !now->halted)
-        trigger(caf::io::connection_handle::from_int(to.fd));
-    });
+  in_next_turn([this, which] {
+    auto* now = find(which);
+    if (!now)
+      return;
+    now->switching = false;
+    if (now->stop == now->halted)
+      return;
+    now->halted = now->stop;
+    auto hdl = caf::io::connection_handle::from_int(which.fd);
+    if (now->halted)
+      halt(hdl);
+    else
+      trigger(hdl);
+  });
 }
 
 void gateway::give_memory_back(session& s) {

@@ -74,11 +74,13 @@ public:
   class parser parser;
   std::uint32_t read_chunk = 0;
   std::uint32_t small_reads = 0;
-  bool halted = false;  ///< not reading
-  bool blocked = false; ///< a service call is under way
-  bool waiting = false; ///< the next request waits for one under way
-  bool closing = false; ///< executes nothing more; closed once all is sent
-  bool shut = false;    ///< shut down, waiting for CAF to notice
+  bool stop = false;      ///< is not to be read from
+  bool halted = false;    ///< CAF was told not to read
+  bool switching = false; ///< `halted` becomes `stop` in the next turn
+  bool blocked = false;   ///< a service call is under way
+  bool waiting = false;   ///< the next request waits for one under way
+  bool closing = false;   ///< executes nothing more; closed once all is sent
+  bool shut = false;      ///< shut down, waiting for CAF to notice
   service_call call;
 
   // -- output -----------------------------------------------------------------

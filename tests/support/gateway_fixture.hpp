@@ -20,11 +20,12 @@
 namespace terrace::test {
 
 struct gateway_config : caf::actor_system_config {
-  gateway_config() {
+  explicit gateway_config(std::size_t messages_per_run) {
     add_terrace_types(*this);
     load<caf::io::middleman>();
     set("scheduler.policy", caf::atom("sharing"));
     set("scheduler.max-threads", std::size_t{2});
+    set("scheduler.max-throughput", messages_per_run);
     set("middleman.max-consecutive-reads", std::size_t{1});
   }
 };
@@ -37,11 +38,14 @@ struct gateway_fixture {
   memory_view_ptr view = std::make_shared<memory_view>(1, 64, 1);
   backend_ptr back = std::make_shared<backend>();
   std::atomic<std::int64_t> now{1'700'000'000'000};
+  now_fn clock = [this] { return now.load(); }; ///< what the server asks
   std::vector<caf::actor> others;
   coordinator_actor coordinator;
   std::unique_ptr<resp_server> server;
 
-  gateway_fixture() {
+  /// The actors handle so many messages at most before others get their turn.
+  explicit gateway_fixture(std::size_t messages_per_run = 64)
+    : cfg(messages_per_run) {
     opts->resp.port = 0;
     opts->resp.io_threads = 1;
     log_options quiet;
@@ -75,7 +79,7 @@ struct gateway_fixture {
                                  keep(sys.spawn(fake_keyspace, back)),
                                  keep(sys.spawn(fake_metrics)),
                                  keep(sys.spawn(configurator, live, no_memory)),
-                                 [this] { return now.load(); },
+                                 clock,
                                  live});
     if (!x)
       CAF_FAIL(to_string(x.error()));
