@@ -322,8 +322,6 @@ private:
 
   cleared clear(const selector& what, version_t up_to, std::int64_t now_ms);
 
-  void write_purge(const selector& what, version_t up_to, std::int64_t now_ms);
-
   void hide(const selector& what, version_t up_to);
 
   void write_purge(const selector& what, version_t up_to, std::int64_t now_ms);

@@ -282,20 +282,6 @@ void lmdb_store::hide(const selector& what, version_t up_to) {
   fenced_.store(true, std::memory_order_release);
 }
 
-/// A purge whose time has come again.
-void lmdb_store::write_purge(const selector& what, version_t up_to,
-                             std::int64_t now_ms) {
-  if (clear(what, up_to, now_ms).whole)
-    return;
-  // It holds something newer as well: what is meant has to be looked for.
-  std::string cursor;
-  for (auto done = false; !done;) {
-    auto tree = begin();
-    done = tree.purge(what, up_to, cursor, changes_limit_, now_ms, {});
-    finish(tree, now_ms);
-  }
-}
-
 // -- sweeping -----------------------------------------------------------------
 
 std::size_t lmdb_store::sweep(std::int64_t now_ms, std::size_t budget) {
