@@ -1,7 +1,7 @@
-// sources: tiers/checksum.cpp tiers/codec.cpp tiers/codec_dictionaries.cpp
-// tiers/codec_zstd.cpp sources: tiers/dictionary.cpp
-// tiers/dictionary_family.cpp sources: tiers/dictionary_set.cpp
-// tiers/dictionary_traffic.cpp sources: messages/errc.cpp
+// sources: tiers/codec.cpp tiers/codec_dictionaries.cpp tiers/codec_zstd.cpp
+// sources: tiers/dictionary.cpp tiers/dictionary_family.cpp
+// sources: tiers/dictionary_set.cpp tiers/dictionary_traffic.cpp
+// sources: tiers/checksum.cpp messages/errc.cpp
 
 // What may lie in Redis or on disk instead of a record or a dictionary. The
 // first byte says which of three it is taken for: a record as it is; the part
