@@ -7,13 +7,14 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <stddef.h>
-#include <stdint.h>
+#include <cstddef>
+#include <cstdint>
 
 namespace terrace {
 
-uint64_t checksum_avx2(const char* a, size_t a_size, const char* b,
-                       size_t b_size, const char* c, size_t c_size) noexcept {
+std::uint64_t checksum_avx2(const char* a, std::size_t a_size, const char* b,
+                            std::size_t b_size, const char* c,
+                            std::size_t c_size) noexcept {
   XXH3_state_t state;
   XXH3_INITSTATE(&state);
   XXH3_64bits_reset(&state);
