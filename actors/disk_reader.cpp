@@ -28,6 +28,7 @@ disk_reader_state::make_behavior(lmdb_store_ptr store, now_fn now) {
     [this](count_atom, tenant_id tenant) {
       return to_result(store_->count(tenant));
     },
+    [this](commit_atom) { return static_cast<bool>(store_->checkpoint()); },
   };
 }
 

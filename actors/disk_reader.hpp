@@ -10,7 +10,9 @@ using disk_reader_actor = caf::typed_actor<
   // Look-ups without values; see `lmdb_store::probe`.
   caf::replies_to<probe_atom, keys>::with<lookups>,
   caf::replies_to<list_atom, list_request>::with<key_page>,
-  caf::replies_to<count_atom, tenant_id>::with<std::uint64_t>>;
+  caf::replies_to<count_atom, tenant_id>::with<std::uint64_t>,
+  // Makes a checkpoint; see `lmdb_store::checkpoint`. False: it failed.
+  caf::replies_to<commit_atom>::with<bool>>;
 
 /// Blocks on page faults, hence it is spawned detached in a running node. Has
 /// no state of its own: it dies with the actor that it is linked to.

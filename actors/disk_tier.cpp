@@ -44,6 +44,10 @@ disk_tier_state::make_behavior(disk_setup setup) {
   spawn_writer();
   for (std::uint32_t i = 0; i < std::max(1u, setup_.opts.readers); ++i)
     spawn_reader();
+  if (setup_.opts.durability == "os") {
+    syncer_ = spawn_thread();
+    synced_ = clock::now();
+  }
   changed(); // the journal may hold changes from before
   self_->delayed_anon_send(disk_tier_actor{self_}, setup_.opts.sweep_interval,
                            sweep_atom_v);
@@ -75,12 +79,15 @@ void disk_tier_state::spawn_writer() {
         : self_->spawn<caf::linked>(disk_writer, setup_.store, setup_.now);
 }
 
+disk_reader_actor disk_tier_state::spawn_thread() {
+  return setup_.detached
+           ? self_->spawn<caf::linked + caf::detached>(disk_reader,
+                                                       setup_.store, setup_.now)
+           : self_->spawn<caf::linked>(disk_reader, setup_.store, setup_.now);
+}
+
 void disk_tier_state::spawn_reader() {
-  readers_.push_back(
-    setup_.detached
-      ? self_->spawn<caf::linked + caf::detached>(disk_reader, setup_.store,
-                                                  setup_.now)
-      : self_->spawn<caf::linked>(disk_reader, setup_.store, setup_.now));
+  readers_.push_back(spawn_thread());
   idle_.push_back(readers_.back());
 }
 
@@ -131,6 +138,10 @@ void disk_tier_state::exit(const caf::exit_msg& x) {
     log_of("disk").error("a reader ended and is replaced");
     spawn_reader();
     dispatch();
+  } else if (syncer_ && is_source(syncer_)) {
+    syncer_ = nullptr;
+    if (!stopping_)
+      syncer_ = spawn_thread();
   } else if (writer_ && is_source(writer_)) {
     writer_ = nullptr;
     if (stopping_)
@@ -206,6 +217,8 @@ void disk_tier_state::end_if_idle() {
     self_->send_exit(writer_, caf::exit_reason::user_shutdown);
   for (auto& x : readers_)
     self_->send_exit(x, caf::exit_reason::user_shutdown);
+  if (syncer_)
+    self_->send_exit(syncer_, caf::exit_reason::user_shutdown);
   if (in_flight_ == 0)
     self_->quit(std::move(exit_reason_));
 }

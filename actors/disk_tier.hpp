@@ -182,6 +182,8 @@ private:
 
   void sweep();
 
+  void checkpoint();
+
   // -- reading (disk_tier_read.cpp) -------------------------------------------
 
   caf::result<lookups> fetch(const keys& xs);
@@ -211,6 +213,8 @@ private:
   // -- life (disk_tier.cpp) ---------------------------------------------------
 
   void spawn_writer();
+
+  disk_reader_actor spawn_thread();
 
   void spawn_reader();
 
@@ -245,6 +249,7 @@ private:
   disk_writer_actor writer_;               ///< linked
   std::vector<disk_reader_actor> readers_; ///< linked
   std::vector<disk_reader_actor> idle_;    ///< readers without a job
+  disk_reader_actor syncer_; ///< linked; makes checkpoints for durability "os"
 
   std::deque<line_op> line_; ///< changes in their order
   std::unordered_map<std::uint64_t, std::uint32_t> line_keys_; ///< by hash
@@ -256,6 +261,8 @@ private:
   bool again_ = false;             ///< one more is wanted after it
   bool timer_ = false;             ///< a commit is due at some time
   bool sweeping_ = false;          ///< the writer has been asked to sweep
+  bool syncing_ = false;           ///< a checkpoint is being made
+  clock::time_point synced_;       ///< when the last one was begun
   failure why_;                    ///< last commit failed; empty if it did not
   milliseconds pause_{0};          ///< before the next try after a failure
 

@@ -11,6 +11,9 @@ namespace {
 
 constexpr milliseconds longest_pause{5000};
 
+/// With durability "os" a power cut takes the tier back about this far.
+constexpr milliseconds checkpoint_interval{10'000};
+
 template <class T>
 keys keys_of(const std::vector<T>& xs) {
   keys result;
@@ -290,9 +293,33 @@ void disk_tier_state::commit_failed(const failure& why) {
   run_line();
 }
 
+/// Syncing everything takes its time: a thread of its own does it.
+void disk_tier_state::checkpoint() {
+  if (!syncer_ || syncing_ || stopping_
+      || clock::now() - synced_ < checkpoint_interval)
+    return;
+  syncing_ = true;
+  synced_ = clock::now();
+  ++in_flight_;
+  auto done = [this] {
+    syncing_ = false;
+    --in_flight_;
+    end_if_idle();
+  };
+  self_->request(syncer_, caf::infinite, commit_atom_v)
+    .then(
+      [done](bool ok) {
+        if (!ok)
+          log_of("disk").warn("a checkpoint could not be made");
+        done();
+      },
+      [done](caf::error&) { done(); });
+}
+
 void disk_tier_state::sweep() {
   self_->delayed_anon_send(disk_tier_actor{self_}, setup_.opts.sweep_interval,
                            sweep_atom_v);
+  checkpoint();
   if (sweeping_ || stopping_)
     return;
   sweeping_ = true;

@@ -152,20 +152,26 @@ bool lmdb_restore_checkpoint(const std::string& path) {
   return true;
 }
 
-void lmdb_save_checkpoint(const std::string& path, std::uint64_t commit) {
+std::optional<lmdb_root> lmdb_read_root(const std::string& path,
+                                        std::uint64_t commit) {
   auto data_path = path + "/data.mdb";
-  kept_root kept;
-  {
-    file in{data_path, O_RDONLY};
-    if (!in
-        || !in.read(kept.root.data(), kept.root.size(),
-                    static_cast<off_t>((commit & 1) * lmdb_page_size)))
-      lmdb_fail(errno, "cannot read " + data_path);
-  }
-  if (load<std::uint32_t>(kept.root, magic_at) != root_magic
-      || load<std::uint64_t>(kept.root, commit_at) != commit)
+  lmdb_root result;
+  file in{data_path, O_RDONLY};
+  if (!in
+      || !in.read(result.data(), result.size(),
+                  static_cast<off_t>((commit & 1) * lmdb_page_size)))
+    lmdb_fail(errno, "cannot read " + data_path);
+  if (load<std::uint32_t>(result, magic_at) != root_magic)
     throw lmdb_fault{
       {errc::unsupported_format, data_path + ": a root of another form"}};
+  if (load<std::uint64_t>(result, commit_at) != commit)
+    return std::nullopt;
+  return result;
+}
+
+void lmdb_save_checkpoint(const std::string& path, const lmdb_root& root) {
+  kept_root kept;
+  kept.root = root;
   read_boot_id(kept.boot);
   kept.checksum = checksum_of(kept);
   auto name = name_of(path);

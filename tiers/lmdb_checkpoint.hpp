@@ -14,7 +14,9 @@
 /// LMDB's data version 1 on 64-bit machines; proc(5) on boot_id.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace terrace {
@@ -30,9 +32,17 @@ void lmdb_sync_directory(const std::string& path) noexcept;
 /// what is in it. Throws `lmdb_fault`.
 bool lmdb_restore_checkpoint(const std::string& path);
 
-/// Keeps the root of commit `commit`, which has been synced, and all before it.
+/// A root page.
+using lmdb_root = std::array<char, 4096>;
+
+/// The root of commit `commit`; none if later commits have taken its place.
 /// Throws `lmdb_fault`.
-void lmdb_save_checkpoint(const std::string& path, std::uint64_t commit);
+std::optional<lmdb_root> lmdb_read_root(const std::string& path,
+                                        std::uint64_t commit);
+
+/// Keeps the root of a commit that has been synced, and all before it. Throws
+/// `lmdb_fault`.
+void lmdb_save_checkpoint(const std::string& path, const lmdb_root& root);
 
 /// The files are synced, and nobody changes them any more without syncing.
 void lmdb_drop_checkpoint(const std::string& path) noexcept;

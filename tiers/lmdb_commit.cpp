@@ -104,6 +104,7 @@ expected<lmdb_progress> lmdb_store::commit_locked(std::int64_t now_ms,
 }
 
 lmdb_progress lmdb_store::try_commit(std::int64_t now_ms, bool directly) {
+  env_.need_checkpoint();
   for (; !unwritten_.empty(); unwritten_.pop_back())
     write_purge(unwritten_.back().first, unwritten_.back().second, now_ms);
   keep_dictionaries(now_ms);

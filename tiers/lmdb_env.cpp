@@ -64,6 +64,7 @@ lmdb_env::lmdb_env(const std::string& path, std::uint64_t max_size,
   : path_(path), max_size_(max_size), sync_(sync) {
   try {
     open();
+    need_checkpoint();
   } catch (...) {
     close();
     throw;
@@ -101,9 +102,7 @@ void lmdb_env::open() {
   check_length();
   keep_reserve();
   open_tables();
-  if (sync_ == lmdb_sync::os)
-    checkpoint();
-  else
+  if (sync_ != lmdb_sync::os)
     lmdb_drop_checkpoint(path_);
   // LMDB syncs what is in a file, but not that there is one.
   lmdb_sync_directory(path_);
@@ -111,11 +110,7 @@ void lmdb_env::open() {
 }
 
 void lmdb_env::close() noexcept {
-  if (pinned_) {
-    mdb_txn_abort(std::exchange(pinned_, nullptr));
-    if (mdb_env_sync(env_, 1) == MDB_SUCCESS)
-      lmdb_drop_checkpoint(path_);
-  }
+  auto has_checkpoint = std::exchange(pinned_, nullptr) != nullptr;
   for (auto& x : ready_)
     x.reader = nullptr;
   for (auto& x : readers_)
@@ -123,6 +118,8 @@ void lmdb_env::close() noexcept {
       mdb_txn_abort(x.txn);
   idle_.clear();
   readers_.clear();
+  if (has_checkpoint && mdb_env_sync(env_, 1) == MDB_SUCCESS)
+    lmdb_drop_checkpoint(path_);
   guard_.reset();
   lock_guard_.reset();
   if (env_)
@@ -188,6 +185,11 @@ failure lmdb_env::lost() const {
 
 void lmdb_env::start_anew() {
   {
+    std::lock_guard turn{checkpoint_mutex_};
+    if (auto* last = std::exchange(pinned_, nullptr); last)
+      give_reader(*last);
+  }
+  {
     std::unique_lock lock{mutex_};
     closing_ = true;
     for (;;) {
@@ -220,17 +222,36 @@ void lmdb_env::start_anew() {
 void lmdb_env::checkpoint() {
   if (sync_ != lmdb_sync::os)
     return;
-  MDB_txn* txn = nullptr;
-  lmdb_check(mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn), "mdb_txn_begin");
+  std::lock_guard turn{checkpoint_mutex_};
+  auto* reader = &take_reader();
   try {
+    auto root = lmdb_read_root(path_, reader->commit);
+    while (!root) {
+      // Two commits came in between.
+      give_reader(*std::exchange(reader, nullptr));
+      reader = &take_reader();
+      root = lmdb_read_root(path_, reader->commit);
+    }
     lmdb_check(mdb_env_sync(env_, 1), "mdb_env_sync");
-    lmdb_save_checkpoint(path_, mdb_txn_id(txn));
+    lmdb_save_checkpoint(path_, *root);
   } catch (...) {
-    mdb_txn_abort(txn);
+    if (reader)
+      give_reader(*reader);
     throw;
   }
-  if (auto* last = std::exchange(pinned_, txn); last)
-    mdb_txn_abort(last);
+  if (auto* last = std::exchange(pinned_, reader); last)
+    give_reader(*last);
+}
+
+void lmdb_env::need_checkpoint() {
+  if (sync_ != lmdb_sync::os)
+    return;
+  {
+    std::lock_guard turn{checkpoint_mutex_};
+    if (pinned_)
+      return;
+  }
+  checkpoint();
 }
 
 // -- reading ------------------------------------------------------------------
@@ -300,8 +321,7 @@ void lmdb_env::collect_readers() {
 
 std::uint64_t lmdb_env::oldest_reader() {
   std::lock_guard lock{mutex_};
-  auto result = pinned_ ? std::uint64_t{mdb_txn_id(pinned_)}
-                        : lmdb_reader::none;
+  auto result = lmdb_reader::none;
   for (auto& x : readers_)
     result = std::min(result, x.commit.load(std::memory_order_acquire));
   return result;

@@ -122,8 +122,12 @@ public:
   std::uint64_t give_back(std::uint64_t keep, std::uint64_t budget);
 
   /// With `lmdb_sync::os`: brings all commits to the device, and frees what was
-  /// kept for the last checkpoint. Otherwise nothing.
+  /// kept for the last checkpoint. Otherwise nothing. Any thread may call it;
+  /// commits go on meanwhile.
   void checkpoint();
+
+  /// With `lmdb_sync::os`: makes sure that there is a checkpoint.
+  void need_checkpoint();
 
   /// Whether the files were taken back to their checkpoint when they were
   /// opened.
@@ -175,7 +179,8 @@ private:
   bool restored_ = false;
   int lock_fd_ = -1;
   MDB_env* env_ = nullptr;
-  MDB_txn* pinned_ = nullptr; ///< holds the pages of the checkpoint
+  std::mutex checkpoint_mutex_;   ///< guards the next one
+  lmdb_reader* pinned_ = nullptr; ///< holds the pages of the checkpoint
   lmdb_tables tables_;
   std::optional<lmdb_guard> guard_;      ///< of data.mdb
   std::optional<lmdb_guard> lock_guard_; ///< of lock.mdb

@@ -179,6 +179,11 @@ public:
     return renewals_.load();
   }
 
+  /// With durability "os": brings what has been committed to the device; what a
+  /// power cut takes back to. Takes as long as that takes, and nobody waits for
+  /// it. May be called from any thread.
+  expected<void> checkpoint();
+
   /// Whether opening took the files back to an earlier commit, because the
   /// machine had gone down (durability "os").
   bool restored() const noexcept {
@@ -361,16 +366,15 @@ private:
 
   lmdb_dictionaries dictionaries_; ///< guarded by `writer_`
 
-  std::mutex writer_; /// held by whoever writes; guards the next thirteen
+  std::mutex writer_; /// held by whoever writes; guards the next twelve
   std::optional<lmdb_merge> run_;
   std::vector<lmdb_change> changes_; /// scratch
   std::string encoded_;              /// scratch
   std::string floor_cursor_;
   std::string reclaim_cursor_;
   version_t swept_floor_ = 0;
-  std::uint64_t slice_limit_;      /// bytes of one slice of a merge, now
-  std::size_t changes_limit_;      /// changes of one transaction, now
-  std::int64_t checkpoint_ms_ = 0; ///< time of the last checkpoint
+  std::uint64_t slice_limit_; /// bytes of one slice of a merge, now
+  std::size_t changes_limit_; /// changes of one transaction, now
   std::vector<std::pair<selector, version_t>> unwritten_; ///< purges
   int ripen_ = 0; ///< commits until all free pages can be given back
   std::uint64_t evicted_before_ = 0; ///< evictions at the last look

@@ -10,9 +10,6 @@ namespace terrace {
 
 namespace {
 
-/// With durability "os": what a power cut may take is at most about this old.
-constexpr std::int64_t checkpoint_interval_ms = 10'000;
-
 /// At most this much is given back to the device at once.
 constexpr std::uint64_t give_back_step = 256ull << 20;
 
@@ -20,6 +17,15 @@ constexpr std::uint64_t give_back_step = 256ull << 20;
 constexpr std::uint64_t least_kept = 4ull << 20;
 
 } // namespace
+
+expected<void> lmdb_store::checkpoint() {
+  try {
+    env_.checkpoint();
+    return {};
+  } catch (const lmdb_fault& x) {
+    return x.why;
+  }
+}
 
 // -- transactions -------------------------------------------------------------
 
@@ -292,10 +298,7 @@ std::size_t lmdb_store::sweep(std::int64_t now_ms, std::size_t budget) {
   try {
     if (auto why = env_.lost(); why)
       renew(why);
-    if (now_ms - checkpoint_ms_ >= checkpoint_interval_ms) {
-      checkpoint_ms_ = now_ms;
-      env_.checkpoint();
-    }
+    env_.need_checkpoint();
     while (budget > 0) {
       if (floor_ == 0 && state_.floor == 0 && fences_.empty() && used_ <= limit_
           && !lmdb_expiry_due(env_, now_ms)) {
