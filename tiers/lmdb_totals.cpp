@@ -115,12 +115,15 @@ lmdb_total& lmdb_totals::at(std::string_view group) {
 }
 
 /// A tag's figures, brought up to date with what cleared its tenant: all that
-/// it held then is hidden.
+/// it held then is hidden, unless something newer was there already, when a
+/// purge could not be written. How much of it is hidden is then not known.
 lmdb_total& lmdb_totals::tag(std::string_view group, version_t tenant_fence) {
   auto& x = at(group);
   if (x.seen < tenant_fence) {
-    x.hidden_entries = x.entries;
-    x.hidden_bytes = x.bytes;
+    if (x.max_version <= tenant_fence) {
+      x.hidden_entries = x.entries;
+      x.hidden_bytes = x.bytes;
+    }
     x.seen = tenant_fence;
   }
   return x;

@@ -171,7 +171,12 @@ CAF_TEST(free pages that are kept for the checkpoint do not fill the disk) {
   for (int i = 0; i < 400; ++i) {
     auto x = make(numbered("k", i % 8), ++version, std::string(400'000, 'v'));
     CAF_REQUIRE_EQUAL(put(x).stored, 1u);
+    if (i % 3 == 0)
+      purge(selector::kind::key, numbered("k", i % 5), version);
+    if (i % 5 == 0)
+      purge(selector::kind::tenant, "", version);
   }
+  CAF_CHECK_EQUAL(extra("commit_errors"), 0u);
   CAF_CHECK_EQUAL(status().evictions, 0u);
   CAF_CHECK_LESS_OR_EQUAL(extra("device_bytes"), opts.max_size);
   auto path = copy();

@@ -232,6 +232,13 @@ CAF_TEST(what could not be cleared on disk is cleared with the next commit) {
   CAF_CHECK_EQUAL(value("newer"), "newer");
   CAF_CHECK_EQUAL(count(), 1u);
   CAF_CHECK_EQUAL(count(1), 0u);
+  // What is newer can be cleared in its turn.
+  CAF_CHECK_EQUAL(purge(selector::kind::tag, "tag", 200), 1u);
+  CAF_CHECK_EQUAL(value("newer"), "-");
+  uut->sweep(t0, 100);
+  CAF_CHECK_EQUAL(value("newer"), "-");
+  CAF_CHECK_EQUAL(count(), 0u);
+  CAF_CHECK_EQUAL(status().entries, 0u);
 }
 
 CAF_TEST(a file that is cut short under the store does not end the process) {
