@@ -35,7 +35,7 @@ INTERVAL = 0.1  # disk.commit_interval
 CHECKPOINT = 10.0  # between two of the engine's, with "os"
 MODES = ["interval", "every-commit", "os"]
 # A checkpoint syncs all that was written since the last one, and commits wait.
-WAIT = 0.3
+WAIT = 1.0
 # How far apart two keys may be in what is called one moment: a change that is
 # acknowledged waits for a commit, which may wait for one before and takes a
 # while.
@@ -239,6 +239,7 @@ def main():
     for durability in MODES:
         run(durability, 4, arguments, rng, False)
         run(durability, 4, arguments, rng, True)
+    run("changing", 4, arguments, rng, True)
     check_the_check(arguments, rng)
 
 

@@ -185,6 +185,27 @@ CAF_TEST(free pages that are kept for the checkpoint do not fill the disk) {
   CAF_CHECK_GREATER(get(key("k7")).data.version, version - 100);
 }
 
+CAF_TEST(nothing that the checkpoint needs is given back to the device) {
+  constexpr int n = 20'000;
+  fill("k", 0, n);
+  purge(selector::kind::prefix, "k1", n);
+  checkpoint();
+  auto there = count();
+  CAF_CHECK_EQUAL(there, 8889u); // those that begin with 0 and 2 to 9
+  purge(selector::kind::prefix, "k", n);
+  for (int i = 0; i < 20; ++i)
+    uut->sweep(now, 1000);
+  CAF_CHECK_GREATER(extra("given_back_bytes"), 0u);
+  auto path = copy();
+  start_machine(path);
+  open_copy(path);
+  CAF_CHECK(uut->restored());
+  for (int i = 0; i < n; ++i)
+    if (auto name = numbered("k", i); !name.starts_with("k1"))
+      CAF_REQUIRE_EQUAL(value(name), std::string(400, 'x'));
+  CAF_CHECK_EQUAL(keys_of("*", 1000).size(), there);
+}
+
 CAF_TEST(a checkpoint that cannot be read means an empty store) {
   put(make("a", 1));
   auto bytes = read_file(dir.path() + "/checkpoint");
