@@ -43,37 +43,22 @@ MOMENT = 1.0
 
 
 class SyncProbe(threading.Thread):
-    """Measures how long the device takes to sync a little, again and again, as
-    a commit does, or with `names` as a checkpoint does."""
+    """Measures how long the device takes to sync a file that has just become
+    longer, as a commit may have to, again and again."""
 
-    def __init__(self, path, names):
+    def __init__(self, path):
         super().__init__()
         self.path = path
-        self.names = names
         self.over = threading.Event()
         self.syncs = []  # (begin, end)
 
     def run(self):
-        with open(self.path, "wb", buffering=0) as f:
-            while not self.over.wait(0.01):
-                begin = time.monotonic()
-                f.seek(0)
+        while not self.over.wait(0.03):
+            begin = time.monotonic()
+            with open(self.path, "wb", buffering=0) as f:
                 f.write(bytes(65536))
-                os.fdatasync(f.fileno())
-                if self.names:
-                    self.replace()
-                self.syncs.append((begin, time.monotonic()))
-
-    def replace(self):
-        """A file that is written, synced and named."""
-        fresh = self.path + ".new"
-        with open(fresh, "wb", buffering=0) as f:
-            f.write(bytes(4096))
-            os.fsync(f.fileno())
-        os.rename(fresh, self.path + ".kept")
-        directory = os.open(os.path.dirname(self.path), os.O_RDONLY)
-        os.fsync(directory)
-        os.close(directory)
+                os.fsync(f.fileno())
+            self.syncs.append((begin, time.monotonic()))
 
     def excess(self, until):
         """Seconds by which the slowest sync of the last one exceeded half of
@@ -126,8 +111,7 @@ class Loop:
         return self.rng.uniform(0.05, 1.5)
 
     def round(self):
-        probe = SyncProbe(os.path.join(self.folder, "probe"),
-                          self.durability == "os")
+        probe = SyncProbe(os.path.join(self.folder, "probe"))
         probe.start()
         self.load.begin(self.node)
         time.sleep(self.moment())
