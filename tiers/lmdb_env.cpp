@@ -35,6 +35,10 @@ std::uint64_t small_files(std::uint64_t max_size) noexcept {
   return (64 << 10) + max_size / 128;
 }
 
+/// Given back at a time: each may take some milliseconds of the file system,
+/// and commits wait.
+constexpr int most_holes = 8;
+
 /// LMDB cannot do with less.
 constexpr std::uint64_t fewest_pages = 256;
 
@@ -403,7 +407,9 @@ std::uint64_t lmdb_env::give_back(std::uint64_t keep, std::uint64_t budget) {
   if (fd < 0)
     return 0;
   std::uint64_t result = 0;
-  for (auto end = free.size(); end > kept && result < budget;) {
+  auto holes = 0;
+  for (auto end = free.size();
+       end > kept && result < budget && holes < most_holes;) {
     auto begin = end - 1; // a run of neighbours
     while (begin > kept && free[begin - 1] + 1 == free[begin])
       --begin;
@@ -417,6 +423,7 @@ std::uint64_t lmdb_env::give_back(std::uint64_t keep, std::uint64_t budget) {
                     to - from)
         != 0)
       break;
+    ++holes;
     result += static_cast<std::uint64_t>(to - data);
   }
   ::close(fd);

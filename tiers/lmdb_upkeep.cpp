@@ -407,8 +407,8 @@ void lmdb_store::give_back() {
     return;
   auto n = env_.give_back(keep, give_back_step);
   given_back_.fetch_add(n, std::memory_order_relaxed);
-  if (n >= give_back_step)
-    given_back_at_ = 0; // there is more
+  if (n > 0)
+    given_back_at_ = 0; // there may be more
 }
 
 } // namespace terrace

@@ -225,7 +225,7 @@ CAF_TEST(large values are kept whole and leave no space behind) {
   CAF_CHECK_EQUAL(count(), 5u);
   CAF_CHECK(remove("large1", 100));
   CAF_CHECK_EQUAL(purge(selector::kind::tag, "tag"), 4u);
-  for (int i = 0; i < 3; ++i)
+  for (int i = 0; i < 30; ++i)
     uut->sweep(t0 + 1001 + i, 100);
   CAF_CHECK_EQUAL(status().bytes, 0u);
   CAF_CHECK_LESS(extra("used_bytes"), 200'000u);
