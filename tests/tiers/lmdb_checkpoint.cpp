@@ -194,7 +194,7 @@ CAF_TEST(nothing that the checkpoint needs is given back to the device) {
   CAF_CHECK_EQUAL(there, 8889u); // those that begin with 0 and 2 to 9
   purge(selector::kind::prefix, "k", n);
   for (int i = 0; i < 20; ++i)
-    uut->sweep(now, 1000);
+    uut->sweep(t0, 1000);
   CAF_CHECK_GREATER(extra("given_back_bytes"), 0u);
   auto path = copy();
   start_machine(path);
