@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +27,10 @@ namespace {
 constexpr std::uint64_t root_pages = 2;
 
 constexpr MDB_dbi free_table = 0;
+constexpr MDB_dbi names_table = 1; ///< of the other tables
+
+/// No tree is that high.
+constexpr unsigned highest_tree = 24;
 
 constexpr std::uint64_t largest_reserve = 4 << 20;
 
@@ -42,16 +47,40 @@ constexpr int most_holes = 8;
 /// LMDB cannot do with less.
 constexpr std::uint64_t fewest_pages = 256;
 
-/// Without this, LMDB ends the process when it meets a page that cannot be. The
-/// exception crosses LMDB's own frames, which hold nothing to release: the
-/// transaction is aborted by its owner.
+/// Without this, LMDB ends the process when it meets a page that cannot be.
 void on_broken_page(MDB_env*, const char* text) {
-  throw lmdb_fault{{errc::corrupt, std::string{"damaged page: "} + text}};
+  lmdb_leave_call(text);
 }
 
 std::uint64_t map_size(std::uint64_t max_size, std::uint64_t others) noexcept {
   auto room = max_size - std::min(max_size, others);
   return std::max(room / lmdb_page_size, fewest_pages) * lmdb_page_size;
+}
+
+MDB_stat stat_of(MDB_txn* txn, MDB_dbi table) {
+  MDB_stat result;
+  auto rc = lmdb_guarded([&] { return mdb_stat(txn, table, &result); });
+  lmdb_check(rc, "mdb_stat");
+  return result;
+}
+
+/// A row of the list of free pages: how many there are, and their numbers, the
+/// highest first.
+bool is_free_list(std::string_view row, std::uint64_t last) noexcept {
+  auto at = [row](std::uint64_t i) {
+    std::uint64_t result = 0;
+    std::memcpy(&result, row.data() + i * sizeof(result), sizeof(result));
+    return result;
+  };
+  auto size = row.size() / sizeof(std::uint64_t);
+  if (size == 0 || at(0) >= size)
+    return false;
+  for (std::uint64_t i = 1, above = last + 1; i <= at(0); ++i) {
+    if (at(i) < root_pages || at(i) >= above)
+      return false;
+    above = at(i);
+  }
+  return true;
 }
 
 /// The reserve is a sixteenth of the bound, but no more than that.
@@ -93,6 +122,7 @@ void lmdb_env::open() {
                                                     + small_files(max_size_))),
     "mdb_env_set_mapsize");
   lmdb_check(mdb_env_set_assert(env_, on_broken_page), "mdb_env_set_assert");
+  lmdb_check(mdb_env_set_userctx(env_, this), "mdb_env_set_userctx");
   unsigned flags = MDB_NOTLS | MDB_NORDAHEAD;
   if (sync_ == lmdb_sync::os)
     flags |= MDB_NOSYNC;
@@ -101,11 +131,16 @@ void lmdb_env::open() {
     lmdb_fail(rc, "cannot open " + path_ + "/data.mdb");
   guard_.emplace(path_ + "/data.mdb");
   lock_guard_.emplace(path_ + "/lock.mdb");
+  pages_.emplace(guard_->begin(), guard_->size());
   int dead = 0;
   lmdb_check(mdb_reader_check(env_, &dead), "mdb_reader_check");
   check_length();
   keep_reserve();
+  auto fresh = !check_core();
   open_tables();
+  if (fresh)
+    check_core();
+  check_tables();
   if (sync_ != lmdb_sync::os)
     lmdb_drop_checkpoint(path_);
   // LMDB syncs what is in a file, but not that there is one.
@@ -113,7 +148,25 @@ void lmdb_env::open() {
   lmdb_sync_directory(path_ + "/..");
 }
 
+/// After a change that crashed, LMDB's memory may be damaged, and its lock is
+/// held for ever: nothing of it is touched again, but for what is known to be
+/// safe. The lock's map stays, since the system knows of the lock.
+void lmdb_env::leave_behind() noexcept {
+  int fd = -1;
+  if (mdb_env_get_fd(env_, &fd) == MDB_SUCCESS)
+    ::close(fd);
+  if (guard_ && guard_->size() > 0)
+    ::munmap(reinterpret_cast<void*>(guard_->begin()), guard_->size());
+  for (auto& x : readers_)
+    x.txn = nullptr;
+  pinned_ = nullptr;
+  env_ = nullptr;
+}
+
 void lmdb_env::close() noexcept {
+  if (abandoned_.exchange(false))
+    leave_behind();
+  damage_ = {};
   auto has_checkpoint = std::exchange(pinned_, nullptr) != nullptr;
   for (auto& x : ready_)
     x.reader = nullptr;
@@ -151,8 +204,10 @@ void lmdb_env::open_tables() {
   lmdb_write txn{env_};
   auto open = [&](const char* name, unsigned flags) {
     MDB_dbi result = 0;
-    lmdb_check(mdb_dbi_open(txn.native(), name, flags | MDB_CREATE, &result),
-               "mdb_dbi_open");
+    auto rc = change([&] {
+      return mdb_dbi_open(txn.native(), name, flags | MDB_CREATE, &result);
+    });
+    lmdb_check(rc, "mdb_dbi_open");
     return result;
   };
   lmdb_tables all;
@@ -174,6 +229,8 @@ void lmdb_env::open_tables() {
 failure lmdb_env::lost() const {
   if (!env_)
     return {errc::io_failure, "the files could not be opened anew"};
+  if (damage_)
+    return damage_;
   if (guard_->hit() || lock_guard_->hit())
     return {errc::corrupt, path_ + ": a page could not be read"};
   struct stat there {};
@@ -204,6 +261,9 @@ void lmdb_env::start_anew() {
       changed_.wait_for(lock, std::chrono::milliseconds{1});
     }
   }
+  // What is left behind keeps the file.
+  if (int fd = -1; abandoned_ && mdb_env_get_fd(env_, &fd) == MDB_SUCCESS)
+    std::ignore = ::ftruncate(fd, 0);
   close();
   for (auto* name : {"/data.mdb", "/lock.mdb", "/checkpoint"})
     ::unlink((path_ + name).c_str());
@@ -366,6 +426,47 @@ void lmdb_env::check_length() {
   throw lmdb_fault{{errc::corrupt, file + " is truncated"}};
 }
 
+/// LMDB changes these tables without a cursor of ours: all of their pages are
+/// looked at, and what stands in the list of free pages. False: there are no
+/// tables yet.
+bool lmdb_env::check_core() {
+  lmdb_read txn{*this};
+  MDB_dbi opened = 0; // LMDB learns how its keys compare
+  lmdb_check(mdb_dbi_open(txn.native(), nullptr, 0, &opened), "mdb_dbi_open");
+  lmdb_cursor names{txn, names_table};
+  if (!names.first())
+    return false;
+  if (lmdb_pages::knows(names.cursor_, txn.native(), names_table, names.key()))
+    pages_->begin_checking();
+  for (auto more = names.first(); more; more = names.next()) {
+    // `move` looks at the pages
+  }
+  MDB_envinfo info;
+  lmdb_check(mdb_env_info(env_, &info), "mdb_env_info");
+  lmdb_cursor rows{txn, free_table};
+  for (auto more = rows.first(); more; more = rows.next())
+    if (!is_free_list(rows.value(), info.me_last_pgno))
+      throw lmdb_fault{{errc::corrupt, "the list of free pages is damaged"}};
+  return true;
+}
+
+/// LMDB keeps figures of each table, and goes by the height of the tree.
+void lmdb_env::check_tables() {
+  lmdb_read txn{*this};
+  MDB_envinfo info;
+  lmdb_check(mdb_env_info(env_, &info), "mdb_env_info");
+  auto& x = tables_;
+  for (auto table : {free_table, names_table, x.data, x.chunks, x.expiry,
+                     x.tags, x.totals, x.fences, x.meta, x.dictionaries, x.uses,
+                     x.journal[0], x.journal[1]}) {
+    auto y = stat_of(txn.native(), table);
+    if (y.ms_depth > highest_tree || y.ms_branch_pages > info.me_last_pgno
+        || y.ms_leaf_pages > info.me_last_pgno
+        || y.ms_overflow_pages > info.me_last_pgno)
+      throw lmdb_fault{{errc::corrupt, "the figures of a table are damaged"}};
+  }
+}
+
 /// Pages that have been free since commit `up_to` or longer, in the order of
 /// the file.
 std::vector<std::uint64_t> lmdb_env::free_pages(std::uint64_t up_to) {
@@ -452,11 +553,11 @@ lmdb_env::figures lmdb_env::stats() {
 std::uint64_t lmdb_env::used(MDB_txn* txn) const {
   std::uint64_t pages = root_pages;
   auto& x = tables_;
-  for (auto table : {free_table, free_table + 1, x.data, x.chunks, x.expiry,
-                     x.tags, x.totals, x.fences, x.meta, x.dictionaries, x.uses,
-                     x.journal[0], x.journal[1]}) {
-    MDB_stat stat;
-    lmdb_check(mdb_stat(txn, table, &stat), "mdb_stat");
+  for (auto table :
+       {free_table, names_table, x.data, x.chunks, x.expiry, x.tags,
+        x.totals, x.fences, x.meta, x.dictionaries, x.uses, x.journal[0],
+        x.journal[1]}) {
+    auto stat = stat_of(txn, table);
     pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
   }
   return pages * lmdb_page_size;

@@ -11,15 +11,16 @@
 ///
 /// The environment never writes through the memory map. Unless `lmdb_sync::os`
 /// is chosen it syncs data and then the root page at each commit, so that no
-/// crash can leave a torn tree. A map page that cannot be read does not end the
-/// process (lmdb_guard.hpp). A limit that comes with LMDB: pages carry no
-/// checksum, so damage to an *interior* page is noticed only where LMDB looks
-/// for it. Records have checksums of their own.
+/// crash can leave a torn tree. Pages that cannot be read or make no sense do
+/// not end the process (lmdb_guard.hpp, lmdb_page.hpp). A limit that comes with
+/// LMDB: pages carry no checksum, so damage that leaves a page in form is
+/// noticed only in records, which have checksums of their own.
 ///
 /// Source: lmdb.h 0.9.24; fallocate(2), lseek(2).
 #pragma once
 
 #include "tiers/lmdb_guard.hpp"
+#include "tiers/lmdb_page.hpp"
 #include "tiers/lmdb_txn.hpp"
 
 #include <array>
@@ -30,6 +31,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace terrace {
@@ -63,9 +65,6 @@ struct lmdb_reader {
   /// The commit that it sees. 0: not known yet; `none`: it sees none.
   std::atomic<std::uint64_t> commit{none};
 };
-
-/// Bytes of a page of LMDB on the machines that Terrace runs on.
-inline constexpr std::uint64_t lmdb_page_size = 4096;
 
 /// An open environment. Thread-safe, except that one thread at a time writes,
 /// and only that one may call `start_anew`, `give_back` and `checkpoint`.
@@ -105,14 +104,43 @@ public:
   /// Bytes of the pages that a transaction's tables take, free ones left out.
   std::uint64_t used(MDB_txn* txn) const;
 
-  /// Why the files are of no use any more: a page could not be read, or they
-  /// were removed. `none` while they are.
+  /// Why the files are of no use any more: a page is damaged or could not be
+  /// read, or they were removed. `none` while they are.
   failure lost() const;
+
+  /// The writer has found the files to be damaged.
+  void condemn(failure why) {
+    damage_ = std::move(why);
+  }
+
+  /// Calls LMDB to change something. If it crashes there, what it held in
+  /// memory is of no use any more: the files are condemned, and nobody may
+  /// write until they are started anew.
+  template <class F>
+  int change(F f) {
+    auto rc = lmdb_guarded(f);
+    if (rc == lmdb_crashed) {
+      abandoned_ = true;
+      condemn({errc::corrupt, lmdb_crash()});
+    }
+    return rc;
+  }
+
+  /// Whether a change crashed.
+  bool abandoned() const noexcept {
+    return abandoned_;
+  }
+
+  /// Those of data.mdb.
+  lmdb_pages& pages() noexcept {
+    return *pages_;
+  }
 
   /// Replaces the files by empty ones, in a new directory if need be. Waits
   /// until nobody reads; who wants to read meanwhile waits too. Throws as the
   /// constructor does; then every further use throws, and `start_anew` may be
-  /// tried again.
+  /// tried again. After a change that crashed, two file descriptors and what
+  /// LMDB had in memory stay behind.
   void start_anew();
 
   /// Gives pages that have been free for some commits back to the device, the
@@ -155,6 +183,10 @@ private:
 
   void check_length();
 
+  bool check_core();
+
+  void check_tables();
+
   std::vector<std::uint64_t> free_pages(std::uint64_t up_to);
 
   std::uint64_t oldest_reader();
@@ -167,16 +199,16 @@ private:
 
   void collect_readers();
 
-  bool contains(const void* at, std::size_t n) const noexcept {
-    return !guard_ || guard_->contains(at, n);
-  }
-
   void close() noexcept;
+
+  void leave_behind() noexcept;
 
   std::string path_;
   std::uint64_t max_size_;
   lmdb_sync sync_;
   bool restored_ = false;
+  std::atomic<bool> abandoned_{false};
+  failure damage_; ///< of the writer
   int lock_fd_ = -1;
   MDB_env* env_ = nullptr;
   std::mutex checkpoint_mutex_;   ///< guards the next one
@@ -184,6 +216,7 @@ private:
   lmdb_tables tables_;
   std::optional<lmdb_guard> guard_;      ///< of data.mdb
   std::optional<lmdb_guard> lock_guard_; ///< of lock.mdb
+  std::optional<lmdb_pages> pages_;
   /// Readers that nobody has taken: a place for each of some threads, where
   /// they need not wait for others, and `idle_` for the rest.
   struct alignas(64) place {

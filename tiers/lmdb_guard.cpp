@@ -7,6 +7,7 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -28,45 +29,98 @@ struct region {
 
 std::array<region, 64> regions;
 std::mutex mutex; ///< of those who take and give back slots
-struct sigaction before;
+struct sigaction bus_before;
+struct sigaction segment_before;
 
-void on_fault(int number, siginfo_t* info, void* context) {
-  auto at = reinterpret_cast<std::uintptr_t>(info->si_addr);
+/// The call of this thread, and why it left the last one.
+constinit thread_local lmdb_call* current = nullptr;
+constinit thread_local char crash[160] = {};
+
+region* region_of(std::uintptr_t at) noexcept {
   for (auto& x : regions) {
     auto begin = x.begin.load(std::memory_order_acquire);
-    if (begin == 0 || at < begin || at >= x.end.load(std::memory_order_relaxed))
-      continue;
-    auto page = at & ~(page_size - 1);
-    auto* got = ::mmap(reinterpret_cast<void*>(page), page_size,
-                       x.protection.load(std::memory_order_relaxed),
-                       MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (got == MAP_FAILED)
-      break;
-    x.hit.store(true, std::memory_order_release);
-    return;
+    if (begin != 0 && at >= begin
+        && at < x.end.load(std::memory_order_relaxed))
+      return &x;
   }
-  if ((before.sa_flags & SA_SIGINFO) != 0 && before.sa_sigaction)
-    return before.sa_sigaction(number, info, context);
-  if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
-    return before.sa_handler(number);
-  // Nobody knows what to do: the same access again ends the process.
-  ::signal(SIGBUS, SIG_DFL);
+  return nullptr;
 }
 
+/// Somebody else's fault: the same access again is handled by them, or ends the
+/// process.
+void pass_on(const struct sigaction& to, int number, siginfo_t* info,
+             void* context) {
+  if ((to.sa_flags & SA_SIGINFO) != 0 && to.sa_sigaction)
+    return to.sa_sigaction(number, info, context);
+  if (to.sa_handler != SIG_DFL && to.sa_handler != SIG_IGN)
+    return to.sa_handler(number);
+  ::signal(number, SIG_DFL);
+}
+
+void on_bus_error(int number, siginfo_t* info, void* context) {
+  auto at = reinterpret_cast<std::uintptr_t>(info->si_addr);
+  auto* x = region_of(at);
+  if (x) {
+    x->hit.store(true, std::memory_order_release);
+    lmdb_leave_call("a page could not be read");
+    auto page = at & ~(page_size - 1);
+    auto* got = ::mmap(reinterpret_cast<void*>(page), page_size,
+                       x->protection.load(std::memory_order_relaxed),
+                       MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (got != MAP_FAILED)
+      return;
+  }
+  lmdb_leave_call("damaged page: it leads nowhere");
+  pass_on(bus_before, number, info, context);
+}
+
+void on_segment_violation(int number, siginfo_t* info, void* context) {
+  lmdb_leave_call("damaged page: it leads nowhere");
+  pass_on(segment_before, number, info, context);
+}
+
+/// A handler that is left by a jump has to leave the signal open: SA_NODEFER.
 void install() {
   static std::once_flag once;
   std::call_once(once, [] {
     struct sigaction x {};
-    x.sa_sigaction = on_fault;
-    x.sa_flags = SA_SIGINFO;
+    x.sa_flags = SA_SIGINFO | SA_NODEFER;
     ::sigemptyset(&x.sa_mask);
-    ::sigaction(SIGBUS, &x, &before);
+    x.sa_sigaction = on_bus_error;
+    ::sigaction(SIGBUS, &x, &bus_before);
+    x.sa_sigaction = on_segment_violation;
+    ::sigaction(SIGSEGV, &x, &segment_before);
   });
 }
 
 } // namespace
 
+// -- calls --------------------------------------------------------------------
+
+lmdb_call::lmdb_call() noexcept {
+  current = this;
+}
+
+lmdb_call::~lmdb_call() {
+  current = nullptr;
+}
+
+void lmdb_leave_call(const char* why) noexcept {
+  auto* call = current;
+  if (!call)
+    return;
+  std::strncpy(crash, why, sizeof(crash) - 1);
+  siglongjmp(call->back, 1);
+}
+
+const char* lmdb_crash() noexcept {
+  return crash;
+}
+
+// -- maps ---------------------------------------------------------------------
+
 lmdb_guard::lmdb_guard(const std::string& path) {
+  install();
   struct stat file {};
   if (::stat(path.c_str(), &file) != 0)
     return;
@@ -102,7 +156,6 @@ lmdb_guard::lmdb_guard(const std::string& path) {
   }
   if (size_ == 0)
     return;
-  install();
   std::lock_guard lock{mutex};
   for (std::size_t i = 0; i < regions.size(); ++i) {
     auto& x = regions[i];

@@ -3,19 +3,64 @@
 /// SIGBUS then. Where it happened, a page of zeros is put in place, which no
 /// tree of LMDB can contain, and the guard remembers it.
 ///
-/// The handler is installed with the first guard and stays. Faults elsewhere go
-/// to whoever had the signal before. Thread-safe; at most 64 guards at once,
+/// LMDB trusts what stands in a page: one with wrong contents sends it to
+/// addresses where nothing is (SIGSEGV). `lmdb_guarded` calls it in such a way
+/// that the call is left then.
+///
+/// The handlers are installed with the first guard and stay. Faults elsewhere
+/// go to whoever had the signal before. Thread-safe; at most 64 guards at once,
 /// further ones guard nothing.
 ///
-/// Source: sigaction(2), mmap(2).
+/// Source: sigaction(2), mmap(2), sigsetjmp(3).
 #pragma once
 
 #include <atomic>
+#include <csetjmp>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
 namespace terrace {
+
+// -- calls --------------------------------------------------------------------
+
+/// What `lmdb_guarded` returns for a call that could not be finished; not a
+/// code of LMDB or of the system.
+inline constexpr int lmdb_crashed = -1;
+
+/// A call of LMDB under way in this thread.
+struct lmdb_call {
+  lmdb_call() noexcept;
+
+  lmdb_call(const lmdb_call&) = delete;
+
+  lmdb_call& operator=(const lmdb_call&) = delete;
+
+  ~lmdb_call();
+
+  sigjmp_buf back; ///< to where it began
+};
+
+/// Leaves the call that this thread is in; returns if it is in none. `why` is
+/// what `lmdb_crash` says afterwards.
+void lmdb_leave_call(const char* why) noexcept;
+
+/// Why this thread left its last call.
+const char* lmdb_crash() noexcept;
+
+/// Returns what `f` returns, or `lmdb_crashed` if it met a fault. `f` calls
+/// LMDB and nothing else: no destructor of what it made is run then. What LMDB
+/// was changing is then of no use, and must not be given back to it. Costs some
+/// nanoseconds.
+template <class F>
+int lmdb_guarded(F f) {
+  lmdb_call call;
+  if (sigsetjmp(call.back, 0) != 0)
+    return lmdb_crashed;
+  return f();
+}
+
+// -- maps ---------------------------------------------------------------------
 
 class lmdb_guard {
 public:
@@ -32,13 +77,14 @@ public:
   /// Whether a page could not be read.
   bool hit() const noexcept;
 
-  /// Whether all of `n` bytes at `at` are in the map. True if nothing is
-  /// guarded.
-  bool contains(const void* at, std::size_t n) const noexcept {
-    auto from = reinterpret_cast<std::uintptr_t>(at);
-    return size_ == 0
-           || (from >= begin_ && from - begin_ <= size_
-               && n <= size_ - (from - begin_));
+  /// Where the map begins; zero if nothing is guarded.
+  std::uintptr_t begin() const noexcept {
+    return begin_;
+  }
+
+  /// Bytes of the map; zero if nothing is guarded.
+  std::size_t size() const noexcept {
+    return size_;
   }
 
 private:

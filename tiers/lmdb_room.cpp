@@ -31,8 +31,11 @@ bool lmdb_tree::evict(std::uint64_t limit, std::size_t budget,
   for (auto left = budget * passes; budget > 0 && left > 0; --left) {
     if (!more)
       more = data.first();
-    if (!more)
-      break; // it is empty
+    if (!more) {
+      if (state_.entries > 0)
+        throw lmdb_fault{{errc::corrupt, "there are fewer rows than counted"}};
+      break;
+    }
     hand_->assign(data.key());
     if (pass(*hand_, now_ms)) {
       erase_current(*hand_);

@@ -7,6 +7,7 @@
 
 #include "messages/errc.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -49,12 +50,13 @@ std::string_view lmdb_integer(const std::uint64_t& x) noexcept;
 
 /// Walks and changes one table. Views that it returns end with the next change
 /// in the transaction. Has to be gone before its transaction ends.
+///
+/// Every function throws `corrupt` when it meets a damaged page, and for rows
+/// that are not in their order, so that no walk is without end.
 class lmdb_cursor {
 public:
-  /// In a write transaction.
   lmdb_cursor(MDB_txn* txn, lmdb_table table);
 
-  /// Throws `corrupt` for a row that cannot be whole.
   lmdb_cursor(lmdb_read& txn, lmdb_table table);
 
   lmdb_cursor(const lmdb_cursor&) = delete;
@@ -98,15 +100,31 @@ public:
   void erase();
 
 private:
+  friend class lmdb_env;
+
   bool move(std::string_view key, int op);
 
+  bool put(std::string_view key, std::string_view value, unsigned flags);
+
+  void remember(std::string_view key) noexcept;
+
+  void check_large();
+
+  void check_neighbours();
+
+  lmdb_env& env_;
+  MDB_txn* txn_;
+  lmdb_table table_;
   MDB_cursor* cursor_ = nullptr;
-  const lmdb_read* read_ = nullptr; ///< if it only reads
   std::string_view key_;
   std::string_view value_;
+  std::size_t last_size_ = 0; ///< of `last_`; 0: there is none
+  alignas(8) char last_[512]; ///< key of the row that it stands on
 };
 
-/// One write transaction; undone unless committed. At most one at a time.
+/// One write transaction; undone unless committed. At most one at a time. If
+/// LMDB is stopped by a damaged page in the midst of a change, the environment
+/// is given up with it (`lmdb_env::lost`).
 class lmdb_write {
 public:
   explicit lmdb_write(MDB_env* env);
@@ -127,6 +145,7 @@ public:
   }
 
 private:
+  lmdb_env& env_;
   MDB_txn* txn_ = nullptr;
 };
 
@@ -143,17 +162,13 @@ public:
 
   ~lmdb_read();
 
-  /// The value under `key`. False: there is no such row. Throws `corrupt` for
-  /// a value that cannot be whole.
+  /// The value under `key`. False: there is no such row. Throws `corrupt` when
+  /// it meets a damaged page.
   bool get(lmdb_table table, std::string_view key, std::string_view& out);
 
   MDB_txn* native() const noexcept;
 
 private:
-  friend class lmdb_cursor;
-
-  void check(std::string_view bytes) const;
-
   lmdb_env& env_;
   lmdb_reader& reader_;
 };

@@ -182,6 +182,8 @@ void lmdb_store::renew(const failure& why) {
 
 void lmdb_store::note_failure(const failure& why) {
   commit_errors_.fetch_add(1, std::memory_order_relaxed);
+  if (why.code == errc::corrupt)
+    env_.condemn(why);
   std::lock_guard lock{mutex_};
   last_failure_ = why;
   failing_ = true;
@@ -216,6 +218,8 @@ expected<bool> lmdb_store::purge_some(lmdb_purge& x, std::int64_t now_ms) {
   } catch (const std::bad_alloc&) {
     why = {errc::no_space, "not enough memory"};
   }
+  if (why.code == errc::corrupt)
+    env_.condemn(why);
   hide(x.what, x.up_to);
   return why;
 }
