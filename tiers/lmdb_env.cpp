@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <system_error>
 #include <tuple>
 #include <utility>
@@ -55,6 +56,19 @@ void on_broken_page(MDB_env*, const char* text) {
 std::uint64_t map_size(std::uint64_t max_size, std::uint64_t others) noexcept {
   auto room = max_size - std::min(max_size, others);
   return std::max(room / lmdb_page_size, fewest_pages) * lmdb_page_size;
+}
+
+struct end_view {
+  void operator()(MDB_txn* x) const noexcept {
+    mdb_txn_abort(x);
+  }
+};
+
+/// Looks at the last commit while readers are kept out.
+std::unique_ptr<MDB_txn, end_view> begin_view(MDB_env* env) {
+  MDB_txn* txn = nullptr;
+  lmdb_check(mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn), "mdb_txn_begin");
+  return std::unique_ptr<MDB_txn, end_view>{txn};
 }
 
 MDB_stat stat_of(MDB_txn* txn, MDB_dbi table) {
@@ -430,20 +444,20 @@ void lmdb_env::check_length() {
 /// looked at, and what stands in the list of free pages. False: there are no
 /// tables yet.
 bool lmdb_env::check_core() {
-  lmdb_read txn{*this};
+  auto txn = begin_view(env_);
   MDB_dbi opened = 0; // LMDB learns how its keys compare
-  lmdb_check(mdb_dbi_open(txn.native(), nullptr, 0, &opened), "mdb_dbi_open");
-  lmdb_cursor names{txn, names_table};
+  lmdb_check(mdb_dbi_open(txn.get(), nullptr, 0, &opened), "mdb_dbi_open");
+  lmdb_cursor names{txn.get(), names_table};
   if (!names.first())
     return false;
-  if (lmdb_pages::knows(names.cursor_, txn.native(), names_table, names.key()))
+  if (lmdb_pages::knows(names.cursor_, txn.get(), names_table, names.key()))
     pages_->begin_checking();
   for (auto more = names.first(); more; more = names.next()) {
     // `move` looks at the pages
   }
   MDB_envinfo info;
   lmdb_check(mdb_env_info(env_, &info), "mdb_env_info");
-  lmdb_cursor rows{txn, free_table};
+  lmdb_cursor rows{txn.get(), free_table};
   for (auto more = rows.first(); more; more = rows.next())
     if (!is_free_list(rows.value(), info.me_last_pgno))
       throw lmdb_fault{{errc::corrupt, "the list of free pages is damaged"}};
@@ -452,14 +466,14 @@ bool lmdb_env::check_core() {
 
 /// LMDB keeps figures of each table, and goes by the height of the tree.
 void lmdb_env::check_tables() {
-  lmdb_read txn{*this};
+  auto txn = begin_view(env_);
   MDB_envinfo info;
   lmdb_check(mdb_env_info(env_, &info), "mdb_env_info");
   auto& x = tables_;
   for (auto table : {free_table, names_table, x.data, x.chunks, x.expiry,
                      x.tags, x.totals, x.fences, x.meta, x.dictionaries, x.uses,
                      x.journal[0], x.journal[1]}) {
-    auto y = stat_of(txn.native(), table);
+    auto y = stat_of(txn.get(), table);
     if (y.ms_depth > highest_tree || y.ms_branch_pages > info.me_last_pgno
         || y.ms_leaf_pages > info.me_last_pgno
         || y.ms_overflow_pages > info.me_last_pgno)
