@@ -448,10 +448,11 @@ bool lmdb_env::check_core() {
   MDB_dbi opened = 0; // LMDB learns how its keys compare
   lmdb_check(mdb_dbi_open(txn.get(), nullptr, 0, &opened), "mdb_dbi_open");
   lmdb_cursor names{txn.get(), names_table};
-  if (!names.first())
+  if (stat_of(txn.get(), names_table).ms_depth == 0)
     return false;
-  if (lmdb_pages::knows(names.cursor_, txn.get(), names_table, names.key()))
-    pages_->begin_checking();
+  if (!names.first())
+    throw lmdb_fault{{errc::corrupt, "the list of tables is damaged"}};
+  pages_->begin_checking(names.cursor_, txn.get(), names_table);
   for (auto more = names.first(); more; more = names.next()) {
     // `move` looks at the pages
   }

@@ -4,6 +4,7 @@
 
 #include <lmdb.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -22,6 +23,7 @@ constexpr std::size_t head_size = 16;
 constexpr unsigned branch = 1;
 constexpr unsigned leaf = 2;
 constexpr unsigned overflow = 4;
+constexpr unsigned changed = 16; ///< by this transaction, in the heap
 
 // Places in a row.
 constexpr std::size_t row_flags_at = 4; ///< u16
@@ -136,8 +138,8 @@ void lmdb_pages::check(std::string_view bytes) const {
     throw lmdb_fault{{errc::corrupt, "a row reaches past the file"}};
 }
 
-bool lmdb_pages::knows(const MDB_cursor* cursor, const MDB_txn* txn,
-                       unsigned table, std::string_view key) noexcept {
+bool lmdb_pages::begin_checking(const MDB_cursor* cursor, const MDB_txn* txn,
+                                unsigned table) noexcept {
   int major = 0;
   int minor = 0;
   mdb_version(&major, &minor, nullptr);
@@ -147,10 +149,13 @@ bool lmdb_pages::knows(const MDB_cursor* cursor, const MDB_txn* txn,
   if (x.txn != txn || x.table != table || (x.flags & standing) == 0
       || x.count == 0 || x.count > 32 || x.top + 1 != x.count)
     return false;
-  auto* page = x.pages[x.top];
-  return key.data() > page && key.data() < page + lmdb_page_size
-         && x.rows[x.top] < rows_in(page)
-         && row_of(page, x.rows[x.top]) + row_head == key.data();
+  auto is_page = [this](auto* page) {
+    return maps(page)
+           && (reinterpret_cast<std::uintptr_t>(page) - begin_)
+                % lmdb_page_size == 0;
+  };
+  checking_ = std::all_of(x.pages, x.pages + x.count, is_page);
+  return checking_;
 }
 
 void lmdb_pages::check_way(const MDB_cursor* cursor) {
@@ -159,13 +164,18 @@ void lmdb_pages::check_way(const MDB_cursor* cursor) {
     return;
   for (std::size_t i = 0; i < x.count; ++i) {
     auto* page = x.pages[i];
-    if (!maps(page))
-      continue; // a copy, made by this transaction from one that was seen
+    auto kind = i == x.top ? leaf : branch;
+    if (!maps(page)) {
+      // A copy, made by this transaction from one that was seen, unless damage
+      // has led LMDB to something else that it made.
+      if (load16(page, flags_at) != (kind | changed))
+        damaged(load<std::uint64_t>(page, number_at));
+      continue;
+    }
     auto number = (reinterpret_cast<std::uintptr_t>(page) - begin_)
                   / lmdb_page_size;
-    if (seen(number))
-      continue;
-    if (!sound(page, number))
+    if (load16(page, flags_at) != kind
+        || (!seen(number) && !sound(page, number)))
       damaged(number);
     mark(number);
   }
@@ -264,7 +274,7 @@ lmdb_pages::neighbour_of(const MDB_cursor* cursor,
 }
 
 void lmdb_pages::mark(std::uint64_t number) noexcept {
-  if (number < count_)
+  if (number < count_ && !seen(number))
     seen_[number / 64].fetch_or(std::uint64_t{1} << number % 64,
                                 std::memory_order_relaxed);
 }

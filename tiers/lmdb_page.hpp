@@ -10,8 +10,8 @@
 /// writes no page that is not sound, and a bit tells which have been seen.
 ///
 /// The way of a cursor is read from LMDB's own structure, which is the same in
-/// all versions 0.9; `knows` finds out. Where it is another one, pages are not
-/// looked at.
+/// all versions 0.9; `begin_checking` finds out. Where it is another one, pages
+/// are not looked at.
 ///
 /// Source: mdb.c 0.9.24 (MDB_page, MDB_node, MDB_cursor, mdb_rebalance).
 #pragma once
@@ -53,15 +53,10 @@ public:
   /// Throws unless all of `bytes` are in the map, or none.
   void check(std::string_view bytes) const;
 
-  /// Whether the structure of cursors is the known one, going by this one,
-  /// which stands on a row of `table` whose key is `key`.
-  static bool knows(const MDB_cursor* cursor, const MDB_txn* txn,
-                    unsigned table, std::string_view key) noexcept;
-
-  /// From now on pages are looked at.
-  void begin_checking() noexcept {
-    checking_ = true;
-  }
+  /// From now on pages are looked at, if the structure of cursors is the known
+  /// one. `cursor` stands on a row of `table`, and nothing has been changed.
+  bool begin_checking(const MDB_cursor* cursor, const MDB_txn* txn,
+                      unsigned table) noexcept;
 
   /// Looks at all pages from the root to the row that the cursor stands on.
   void check_way(const MDB_cursor* cursor);

@@ -151,12 +151,13 @@ bool lmdb_cursor::move(std::string_view key, int op) {
   // On an empty table LMDB answers a move with EINVAL in some states.
   if (rc == EINVAL && op == MDB_NEXT)
     return false;
-  if (!found(rc, "mdb_cursor_get")) {
+  auto there = found(rc, "mdb_cursor_get");
+  auto& pages = env_.pages();
+  pages.check_way(cursor_);
+  if (!there) {
     last_size_ = 0;
     return false;
   }
-  auto& pages = env_.pages();
-  pages.check_way(cursor_);
   key_ = to_view(k);
   value_ = to_view(v);
   pages.check(key_);
@@ -198,7 +199,6 @@ bool lmdb_cursor::next() {
 /// False: the key is taken, and the value is that of its row.
 bool lmdb_cursor::put(std::string_view key, std::string_view value,
                       unsigned flags) {
-  env_.pages().check_way(cursor_);
   auto k = to_val(key);
   auto v = to_val(value);
   auto rc = env_.change([&] { return mdb_cursor_put(cursor_, &k, &v, flags); });

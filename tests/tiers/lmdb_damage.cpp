@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <string>
 #include <sys/mount.h>
 #include <utility>
@@ -42,6 +43,31 @@ struct small_device {
   std::string path;
   bool ok;
 };
+
+/// Damages pages, but for the two roots, of which LMDB takes the better one.
+void damage(std::string& file, std::mt19937_64& random) {
+  auto pages = file.size() / lmdb_page_size;
+  auto kind = random() % 6;
+  constexpr std::size_t times[] = {1, 3, 20, 100};
+  for (auto n = times[random() % 4]; n > 0; --n) {
+    auto at = (2 + random() % (pages - 2)) * lmdb_page_size;
+    auto other = (2 + random() % (pages - 2)) * lmdb_page_size;
+    auto anywhere = at + random() % lmdb_page_size;
+    if (kind == 0)
+      file[anywhere] = static_cast<char>(random());
+    else if (kind == 1)
+      file[anywhere] = static_cast<char>(file[anywhere] ^ 1 << random() % 8);
+    else if (kind == 2) // where the page says what is where in it
+      file[at + random() % 48] = static_cast<char>(random());
+    else if (kind == 3)
+      file.replace(at, lmdb_page_size, lmdb_page_size, '\0');
+    else if (kind == 4)
+      file.replace(at, lmdb_page_size, file.substr(other, lmdb_page_size));
+    else // from the kind of the page on
+      for (auto i = at + random() % 2 * 12; i < at + lmdb_page_size; ++i)
+        file[i] = static_cast<char>(random());
+  }
+}
 
 } // namespace
 
@@ -263,6 +289,98 @@ CAF_TEST(a file that is cut short under the store does not end the process) {
   CAF_CHECK_EQUAL(value("k2"), "-");
   CAF_CHECK_EQUAL(uut->renewals(), 1u);
   CAF_CHECK_EQUAL(count(), 1u);
+}
+
+CAF_TEST(damaged pages make misses and errors but no wrong values) {
+  constexpr auto keys = 1500;
+  constexpr auto cases = 400;
+  opts.max_size = 4 << 20;
+  compression.enabled = false;
+  open();
+  auto text = [](int i, int size) {
+    return numbered("v", i) + std::string(static_cast<std::size_t>(size), 'x');
+  };
+  std::vector<entry> xs;
+  constexpr int sizes[] = {20, 200, 900, 3000};
+  for (int i = 0; i < keys; ++i) {
+    auto size = i % 300 == 0 ? 70'000 : sizes[i % 4];
+    xs.push_back(make(numbered("k", i), 1, text(i, size),
+                      t0 + 1'000'000 + i % 2 * 1000,
+                      {numbered("tag", i % 5)}));
+  }
+  CAF_REQUIRE_EQUAL(uut->put(xs, false, t0).stored, xs.size());
+  uut.reset();
+  auto path = dir.path() + "/data.mdb";
+  std::string sound;
+  {
+    std::ifstream file{path, std::ios::binary};
+    sound.assign(std::istreambuf_iterator<char>{file}, {});
+  }
+  auto refused = 0;
+  auto renewed = 0;
+  for (auto seed = 1; seed <= cases; ++seed) {
+    CAF_MESSAGE("seed " << seed);
+    std::mt19937_64 random{static_cast<std::uint64_t>(seed)};
+    auto bytes = sound;
+    damage(bytes, random);
+    std::ofstream{path, std::ios::binary} << bytes;
+    auto x = lmdb_store::open(opts, compression, dir.path());
+    if (!x) {
+      ++refused;
+      continue;
+    }
+    uut = std::move(*x);
+    auto wrong = 0;
+    auto check = [&](int i, const std::string& newer, bool may_be_old) {
+      auto found = get(key(numbered("k", i)));
+      if (found.hit() && found.data.value.view() != newer
+          && !(may_be_old
+               && found.data.value.view()
+                    == xs[static_cast<std::size_t>(i)].data.value.view()))
+        ++wrong;
+    };
+    for (int i = 0; i < keys; ++i)
+      check(i, "", true);
+    std::string cursor;
+    for (auto steps = 0;; ++steps) {
+      CAF_REQUIRE(steps < keys);
+      auto page = uut->list(0, "*", cursor, 100, t0);
+      if (!page || page->done)
+        break;
+      cursor = page->next;
+    }
+    uut->count(0);
+    for (int i = 0; i < keys; i += keys / 5) {
+      std::vector<entry> written;
+      std::vector<removal> removed;
+      for (int j = i; j < i + keys / 5; j += 3) {
+        written.push_back(make(numbered("k", j), 2, "new"));
+        removed.push_back({key(numbered("k", j + 1)), 2});
+      }
+      uut->put(written, false, t0);
+      uut->remove(removed, t0);
+      for (int j = i; j < i + keys / 5; j += 3) {
+        check(j, "new", false);
+        check(j + 1, "", false);
+      }
+    }
+    uut->purge({selector::kind::tag, 0, "tag1"}, 100, t0);
+    check(1, "", false);
+    uut->sweep(t0 + 1'000'500, 10'000);
+    uut->purge({selector::kind::tenant, 0, ""}, 100, t0);
+    uut->sweep(t0, 10'000);
+    for (int i = 0; i < keys; ++i)
+      check(i, "", false);
+    auto last = put(make("last", 200, "value"));
+    CAF_CHECK_EQUAL(wrong, 0);
+    CAF_CHECK_EQUAL(last.failed, 0u);
+    CAF_CHECK_EQUAL(value("last"), "value");
+    renewed += uut->renewals() > 0 ? 1 : 0;
+    uut.reset();
+  }
+  CAF_MESSAGE(refused << " refused, " << renewed << " begun anew");
+  CAF_CHECK_GREATER(renewed, cases / 4);
+  CAF_CHECK_LESS(refused, cases / 2);
 }
 
 CAF_TEST(a directory that is removed under the store is made anew) {
