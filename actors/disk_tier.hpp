@@ -180,6 +180,8 @@ private:
 
   void commit_failed(const failure& why);
 
+  void note_renewals();
+
   void sweep();
 
   void checkpoint();
@@ -263,6 +265,7 @@ private:
   bool sweeping_ = false;          ///< the writer has been asked to sweep
   bool syncing_ = false;           ///< a checkpoint is being made
   clock::time_point synced_;       ///< when the last one was begun
+  std::uint64_t renewals_ = 0;     ///< of the engine, as far as logged
   failure why_;                    ///< last commit failed; empty if it did not
   milliseconds pause_{0};          ///< before the next try after a failure
 

@@ -255,6 +255,7 @@ void disk_tier_state::commit() {
 void disk_tier_state::committed(bool merging) {
   --in_flight_;
   committing_ = false;
+  note_renewals();
   if (why_)
     log_of("disk").info("commits succeed again");
   why_ = {};
@@ -275,6 +276,7 @@ void disk_tier_state::committed(bool merging) {
 void disk_tier_state::commit_failed(const failure& why) {
   --in_flight_;
   committing_ = false;
+  note_renewals();
   if (!why_ || why_.code != why.code)
     log_of("disk").error("commit failed, trying again: {}", to_string(why));
   why_ = why;
@@ -316,6 +318,16 @@ void disk_tier_state::checkpoint() {
       [done](caf::error&) { done(); });
 }
 
+/// Says so when the engine had to begin with empty files.
+void disk_tier_state::note_renewals() {
+  auto n = setup_.store->renewals();
+  if (n == renewals_)
+    return;
+  renewals_ = n;
+  log_of("disk").error("the files were of no use and are begun anew: {}",
+                       to_string(setup_.store->last_failure()));
+}
+
 void disk_tier_state::sweep() {
   self_->delayed_anon_send(disk_tier_actor{self_}, setup_.opts.sweep_interval,
                            sweep_atom_v);
@@ -329,6 +341,7 @@ void disk_tier_state::sweep() {
       [this](bool more) {
         --in_flight_;
         sweeping_ = false;
+        note_renewals();
         if (more && !stopping_)
           caf::anon_send(disk_tier_actor{self_}, sweep_atom_v);
         end_if_idle();

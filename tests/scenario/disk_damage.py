@@ -3,6 +3,7 @@
 one clear line and exit code 1; damage inside the database makes misses, counted
 errors or such a line, never a wrong value and never a crash."""
 
+import argparse
 import os
 import random
 import shutil
@@ -107,12 +108,15 @@ class Database:
         rng = self.rng
         data = bytearray(self.sound)
         pages = len(data) // PAGE
-        kind = rng.choice(["bytes", "pages", "zeros", "swapped", "bits"])
+        kind = rng.choice(["bytes", "heads", "pages", "zeros", "swapped",
+                           "bits"])
         for _ in range(rng.choice([1, 3, 20, 100])):
             # The first two are chosen between by LMDB and tell their version.
             at = rng.randrange(2, pages) * PAGE
             if kind == "bytes":
                 data[at + rng.randrange(PAGE)] = rng.randrange(256)
+            elif kind == "heads":  # where the page says what is where in it
+                data[at + rng.randrange(48)] = rng.randrange(256)
             elif kind == "bits":
                 data[at + rng.randrange(PAGE)] ^= 1 << rng.randrange(8)
             elif kind == "pages":
@@ -152,6 +156,9 @@ class Database:
                 client.pexpire(f"k{i + 2}", 1)
             check_equal(client.get("k1"), None, "deleted")
             check_equal(client.get("k0"), b"new", "overwritten")
+            anew = node.tiers()["disk"]["started_anew"]
+            check(anew == 0 or "begun anew" in node.log_text(),
+                  "it does not say why it began anew")
             try:
                 list(client.scan_iter(count=500))
                 client.execute_command("CACHE.INVALIDATE", "TAG", "t1")
@@ -170,7 +177,7 @@ class Database:
             node.kill()
 
 
-def files(rng):
+def files(rng, rounds):
     with Folder() as folder:
         database = Database(folder, rng)
         check_equal(database.try_it(), KEYS, "keys of a sound database")
@@ -189,7 +196,7 @@ def files(rng):
         with open(os.path.join(database.node.disk, "lock.mdb"), "wb") as f:
             f.write(os.urandom(8192))
         check_equal(database.try_it(), KEYS, "keys with a strange lock.mdb")
-        for i in range(ROUNDS):
+        for i in range(rounds):
             kind, data = database.damaged()
             database.write(data)
             present = database.try_it()
@@ -199,11 +206,14 @@ def files(rng):
 
 
 def main():
-    seed = random.randrange(1 << 30)
-    print("seed", seed)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    args = parser.parse_args()
+    print("seed", args.seed)
     directories()
     read_only()
-    files(random.Random(seed))
+    files(random.Random(args.seed), args.rounds)
 
 
 main()
