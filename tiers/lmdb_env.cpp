@@ -471,9 +471,9 @@ void lmdb_env::check_tables() {
   MDB_envinfo info;
   lmdb_check(mdb_env_info(env_, &info), "mdb_env_info");
   auto& x = tables_;
-  for (auto table : {free_table, names_table, x.data, x.chunks, x.expiry,
-                     x.tags, x.totals, x.fences, x.meta, x.dictionaries, x.uses,
-                     x.journal[0], x.journal[1]}) {
+  for (auto table :
+       {free_table, names_table, x.data, x.chunks, x.expiry, x.tags, x.totals,
+        x.fences, x.meta, x.dictionaries, x.uses, x.journal[0], x.journal[1]}) {
     auto y = stat_of(txn.get(), table);
     if (y.ms_depth > highest_tree || y.ms_branch_pages > info.me_last_pgno
         || y.ms_leaf_pages > info.me_last_pgno
@@ -569,9 +569,8 @@ std::uint64_t lmdb_env::used(MDB_txn* txn) const {
   std::uint64_t pages = root_pages;
   auto& x = tables_;
   for (auto table :
-       {free_table, names_table, x.data, x.chunks, x.expiry, x.tags,
-        x.totals, x.fences, x.meta, x.dictionaries, x.uses, x.journal[0],
-        x.journal[1]}) {
+       {free_table, names_table, x.data, x.chunks, x.expiry, x.tags, x.totals,
+        x.fences, x.meta, x.dictionaries, x.uses, x.journal[0], x.journal[1]}) {
     auto stat = stat_of(txn, table);
     pages += stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
   }

@@ -39,8 +39,7 @@ constinit thread_local char crash[160] = {};
 region* region_of(std::uintptr_t at) noexcept {
   for (auto& x : regions) {
     auto begin = x.begin.load(std::memory_order_acquire);
-    if (begin != 0 && at >= begin
-        && at < x.end.load(std::memory_order_relaxed))
+    if (begin != 0 && at >= begin && at < x.end.load(std::memory_order_relaxed))
       return &x;
   }
   return nullptr;

@@ -151,8 +151,8 @@ bool lmdb_pages::begin_checking(const MDB_cursor* cursor, const MDB_txn* txn,
     return false;
   auto is_page = [this](auto* page) {
     return maps(page)
-           && (reinterpret_cast<std::uintptr_t>(page) - begin_)
-                % lmdb_page_size == 0;
+           && (reinterpret_cast<std::uintptr_t>(page) - begin_) % lmdb_page_size
+                == 0;
   };
   checking_ = std::all_of(x.pages, x.pages + x.count, is_page);
   return checking_;
@@ -256,10 +256,10 @@ lmdb_pages::neighbour_of(const MDB_cursor* cursor,
     return {};
   auto used = lmdb_page_size - head_size
               - (load16(page, upper_at) - load16(page, lower_at));
-  auto joined = level > 0 ? n <= 2
-                          : n == 1
-                              || used < joined_below + 2
-                                          + size_of(row_of(page, i), true);
+  auto joined
+    = level > 0
+        ? n <= 2
+        : n == 1 || used < joined_below + 2 + size_of(row_of(page, i), true);
   auto* parent = x.pages[at - 1];
   if (!joined || rows_in(parent) < 2)
     return {};
@@ -268,9 +268,7 @@ lmdb_pages::neighbour_of(const MDB_cursor* cursor,
   auto before = own > 0;
   auto number = child_of(row_of(parent, before ? own - 1 : 1));
   auto* row = row_of(parent, before ? own : 1);
-  return neighbour{number,
-                   {row + row_head, load16(row, key_size_at)},
-                   before};
+  return neighbour{number, {row + row_head, load16(row, key_size_at)}, before};
 }
 
 void lmdb_pages::mark(std::uint64_t number) noexcept {

@@ -79,8 +79,8 @@ public:
 
   bool seen(std::uint64_t number) const noexcept {
     return number < count_
-           && (seen_[number / 64].load(std::memory_order_relaxed)
-               >> number % 64 & 1)
+           && (seen_[number / 64].load(std::memory_order_relaxed) >> number % 64
+               & 1)
                 != 0;
   }
 

@@ -127,8 +127,8 @@ std::string_view lmdb_integer(const std::uint64_t& x) noexcept {
 
 lmdb_cursor::lmdb_cursor(MDB_txn* txn, lmdb_table table)
   : env_(env_of(mdb_txn_env(txn))), txn_(txn), table_(table) {
-  auto rc = lmdb_guarded(
-    [this] { return mdb_cursor_open(txn_, table_, &cursor_); });
+  auto rc
+    = lmdb_guarded([this] { return mdb_cursor_open(txn_, table_, &cursor_); });
   lmdb_check(rc, "mdb_cursor_open");
 }
 
@@ -318,8 +318,7 @@ bool lmdb_read::get(lmdb_table table, std::string_view key,
                     std::string_view& out) {
   auto k = to_val(key);
   MDB_val v{};
-  auto rc
-    = lmdb_guarded([&] { return mdb_get(native(), table, &k, &v); });
+  auto rc = lmdb_guarded([&] { return mdb_get(native(), table, &k, &v); });
   if (!found(rc, "mdb_get"))
     return false;
   out = to_view(v);

@@ -293,7 +293,7 @@ CAF_TEST(a file that is cut short under the store does not end the process) {
 
 CAF_TEST(damaged pages make misses and errors but no wrong values) {
   constexpr auto keys = 1500;
-  constexpr auto cases = 400;
+  constexpr auto cases = 120;
   opts.max_size = 4 << 20;
   compression.enabled = false;
   open();
@@ -305,8 +305,7 @@ CAF_TEST(damaged pages make misses and errors but no wrong values) {
   for (int i = 0; i < keys; ++i) {
     auto size = i % 300 == 0 ? 70'000 : sizes[i % 4];
     xs.push_back(make(numbered("k", i), 1, text(i, size),
-                      t0 + 1'000'000 + i % 2 * 1000,
-                      {numbered("tag", i % 5)}));
+                      t0 + 1'000'000 + i % 2 * 1000, {numbered("tag", i % 5)}));
   }
   CAF_REQUIRE_EQUAL(uut->put(xs, false, t0).stored, xs.size());
   uut.reset();
